@@ -1,0 +1,22 @@
+# The commands of this repository. `make help` lists them; each is a script or one cargo command, so nothing is hidden here.
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check tools
+
+help: ## lists the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## builds teleport, tsh and kubesim (debug) into target/debug
+	cargo build --workspace --bins --locked
+
+demo: ## shows the whole path on this machine: a cluster, a login, kubectl, a refusal, the audit log
+	@scripts/demo
+
+test: tools ## installs what the tests need, then formatting, lints and every test
+	@scripts/test
+
+check: test ## test, then documentation and the supply chain (bans, licences, sources, advisories)
+	@scripts/check
+
+tools: ## installs what the tests need and nothing else
+	@scripts/install-test-tools
