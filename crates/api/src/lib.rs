@@ -8,4 +8,6 @@ pub mod messages;
 pub mod routes;
 pub mod snapshot;
 
+pub use client::{Client, ClientError, Security};
+
 pub use error::{ApiError, ErrorKind};
