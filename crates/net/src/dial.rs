@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use tokio::net::TcpStream;
 
-use crate::{Conn, NetError};
+use crate::{Conn, NetError, keepalive};
 
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,7 +41,7 @@ impl Dialer for TcpDialer {
                 Ok(Err(source)) => return Err(NetError::Dial { addr: self.addr.clone(), source }),
                 Err(_) => return Err(NetError::Deadline { step: "connecting", limit: self.deadline }),
             };
-            stream.set_nodelay(true)?;
+            keepalive::prepare(&stream)?;
             Ok(Conn::new(stream, None))
         })
     }

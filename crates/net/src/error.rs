@@ -35,6 +35,12 @@ pub enum NetError {
     /// The peer sent something that is not what this port speaks.
     #[error("{0}")]
     Protocol(&'static str),
+    /// The peer closed before it said anything, as health checks do.
+    #[error("the peer closed the connection")]
+    Closed,
+    /// An HTTP proxy on the way did not open the tunnel.
+    #[error("the HTTP proxy refused: {0:?}")]
+    ProxyRefused(String),
     /// The connection broke.
     #[error("the connection broke")]
     Io(#[from] io::Error),

@@ -1,5 +1,7 @@
 //! Connections between services of one process, with the same shape as those over the network.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use crate::{Conn, Dialer, NetError, dial::BoxFuture};
@@ -8,6 +10,8 @@ use crate::{Conn, Dialer, NetError, dial::BoxFuture};
 const BUFFER: usize = 64 * 1024;
 /// Connections that may wait to be accepted.
 const BACKLOG: usize = 128;
+/// How long a dialler waits for a place among them.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The dialling half.
 #[derive(Clone, Debug)]
@@ -32,9 +36,12 @@ impl MemoryDialer {
     /// Hands over a connection that came from elsewhere, with its client's address.
     ///
     /// # Errors
-    /// When the listener is gone.
+    /// When the listener is gone, or takes no connections for ten seconds.
     pub async fn hand_over(&self, conn: Conn) -> Result<(), NetError> {
-        self.to.send(conn).await.map_err(|_| NetError::Gone)
+        match tokio::time::timeout(DEADLINE, self.to.send(conn)).await {
+            Ok(sent) => sent.map_err(|_| NetError::Gone),
+            Err(_) => Err(NetError::Deadline { step: "connecting", limit: DEADLINE }),
+        }
     }
 }
 
