@@ -90,7 +90,7 @@ pub struct Client {
 
 struct Inner {
     dialer: Arc<dyn Dialer>,
-    security: Security,
+    security: std::sync::RwLock<Security>,
     sender: tokio::sync::Mutex<Option<Sender>>,
     connections: TaskGroup,
 }
@@ -100,11 +100,21 @@ impl Client {
     pub fn new(dialer: Arc<dyn Dialer>, security: Security) -> Self {
         let inner = Inner {
             dialer,
-            security,
+            security: std::sync::RwLock::new(security),
             sender: tokio::sync::Mutex::new(None),
             connections: TaskGroup::new("api-client"),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Changes trust or certificate; the next request opens a connection with them, running answers go on.
+    pub async fn replace_security(&self, security: Security) {
+        *self.inner.security.write().unwrap_or_else(std::sync::PoisonError::into_inner) = security;
+        self.forget().await;
+    }
+
+    fn security(&self) -> Security {
+        self.inner.security.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// Sends one request and reads the whole answer.
@@ -190,11 +200,11 @@ impl Client {
     async fn connect(&self) -> Result<Sender, ClientError> {
         let unreachable = |source| ClientError::Unreachable { target: self.inner.dialer.target(), source };
         let conn = self.inner.dialer.dial().await.map_err(unreachable)?;
-        match &self.inner.security {
+        match self.security() {
             Security::Local => self.handshake(conn).await,
             Security::Tls { config, name } => {
-                let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-                let tls = connector.connect(name.clone(), conn).await;
+                let connector = tokio_rustls::TlsConnector::from(config);
+                let tls = connector.connect(name, conn).await;
                 self.handshake(tls.map_err(|error| unreachable(NetError::Handshake(error)))?).await
             }
         }

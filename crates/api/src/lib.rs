@@ -11,3 +11,4 @@ pub mod snapshot;
 pub use client::{Client, ClientError, Security};
 
 pub use error::{ApiError, ErrorKind};
+pub use snapshot::{ClusterState, KubeServer, StatePublisher, StateWatch};

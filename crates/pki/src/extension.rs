@@ -1,9 +1,10 @@
 //! The v3 extensions that our certificates carry, the private one with the identity among them.
 
 use der::{
-    Encode,
+    Decode as _, Encode,
     asn1::{ObjectIdentifier, OctetString},
 };
+use rustls_pki_types::CertificateDer;
 use teleport_types::{Identity, identity::InvalidIdentity};
 use x509_cert::{
     Certificate,
@@ -111,6 +112,15 @@ pub(crate) fn read_identity(certificate: &Certificate) -> Result<Identity, Ident
         (Some(_), more) => Err(IdentityProblem::Count(more + 1)),
         (None, _) => Err(IdentityProblem::Count(0)),
     }
+}
+
+/// Reads the identity in a certificate **without verifying it**: for a client that looks at its own certificate.
+///
+/// # Errors
+/// When it is not a certificate with one identity that can be read.
+pub fn own_identity(certificate: &CertificateDer<'_>) -> Result<Identity, PkiError> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| PkiError::Certificate)?;
+    read_identity(&parsed).map_err(|_| PkiError::Certificate)
 }
 
 fn extension(id: ObjectIdentifier, criticality: Criticality, value: &impl Encode) -> Result<Extension, PkiError> {

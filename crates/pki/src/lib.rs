@@ -17,6 +17,7 @@ mod trust;
 mod verify;
 
 pub use error::PkiError;
+pub use extension::own_identity;
 pub use fingerprint::{Fingerprint, Pin};
 pub use keys::{KeyPair, PublicKey};
 pub use profile::{AltName, CaKind, Template};
