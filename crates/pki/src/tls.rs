@@ -18,7 +18,7 @@ use rustls_pki_types::UnixTime;
 use teleport_runtime::Clock;
 
 pub use certificates::Certificates;
-pub use client::{InsecureWeb, internal_client, unverified_web_client, web_client};
+pub use client::{InsecureWeb, internal_client, unverified_pinned_client, unverified_web_client, web_client};
 pub use server::{ClientAuth, internal_server, web_server};
 
 use crate::Refused;

@@ -46,6 +46,12 @@ pub fn web_client(roots: RootCertStore, alpn: &[&[u8]], clock: &Clock) -> Arc<Cl
 /// Anyone on the way can read and answer. Never used for internal names.
 pub fn unverified_web_client(InsecureWeb: InsecureWeb, alpn: &[&[u8]], clock: &Clock) -> Arc<ClientConfig> {
     tracing::warn!("the proxy's web certificate is not verified (--insecure)");
+    unverified_pinned_client(alpn, clock)
+}
+
+/// Returns the configuration for fetching a cluster's authorities to compare them with a pin: the server is **not
+/// verified**, so nothing secret may be sent and nothing received is believed before the pin matched.
+pub fn unverified_pinned_client(alpn: &[&[u8]], clock: &Clock) -> Arc<ClientConfig> {
     let config = builder(clock).dangerous().with_custom_certificate_verifier(Arc::new(Unverified));
     finish(config.with_no_client_auth(), alpn)
 }
