@@ -171,7 +171,8 @@ impl Template {
         validity: Validity,
     ) -> Result<CertificateDer<'static>, PkiError> {
         let authority = Certificate::from_der(ca.certificate()).map_err(|_| PkiError::Certificate)?;
-        if validity.not_after > Validity::of(&authority)?.not_after {
+        // Certificates count in whole seconds.
+        if validity.not_after.as_second() > Validity::of(&authority)?.not_after.as_second() {
             return Err(PkiError::Validity("reaches beyond that of the certificate authority"));
         }
         let mut extensions = self.extensions.clone();

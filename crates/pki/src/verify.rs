@@ -227,3 +227,6 @@ fn refused(error: webpki::Error, validity: Validity) -> Refused {
 fn unix_time(time: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time.as_second()).unwrap_or(0)))
 }
+
+#[cfg(test)]
+mod tests;
