@@ -1,0 +1,7 @@
+//! The `tsh` program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tsh::main()
+}
