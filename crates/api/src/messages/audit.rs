@@ -4,17 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Body of `POST /v1/audit/records`: records of one writer, in order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecordBatch {
-    /// The exact lines of the spool, without the line ends: their bytes are what the chain covers.
-    pub lines: Vec<String>,
-}
+pub use teleport_audit::Batch as RecordBatch;
 
 /// Answer: how far the writer's chain has been stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IntakeReply {
-    /// The sequence number auth wants next from this writer.
+    /// The sequence number auth wants next from this writer; the batch counts as stored only when it lies behind it.
     pub next: u64,
 }
 
