@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
+use teleport_runtime::Clock;
 use teleport_types::{
     ClusterName, LoginSession, RoleName, ServiceId, ServiceIdentity, ServiceKind, Traits, UserIdentity, UserName,
     sni::InternalName,
@@ -57,7 +58,7 @@ pub struct TestCas {
 impl TestCas {
     /// Makes the authorities of a cluster around the current time.
     pub fn new(cluster: &str) -> Self {
-        Self::at(cluster, Timestamp::now())
+        Self::at(cluster, Clock::system().now())
     }
 
     /// Makes the authorities of a cluster around a point in time.

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use teleport_pki::{
     CaSigner as _, ServerName, Standing,
@@ -24,7 +23,7 @@ struct Rig {
 }
 
 fn rig(client_auth: ClientAuth) -> Rig {
-    let now = Timestamp::now();
+    let now = Clock::system().now();
     let cas = TestCas::at("main", now);
     let clock = Clock::manual(now);
     let host = InternalName::Auth(cas.cluster.clone());

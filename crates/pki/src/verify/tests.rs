@@ -43,7 +43,7 @@ fn a_user_is_known_by_the_identity_in_the_certificate() {
     let cas = cas();
     let identity = cas.user_identity("alice", &["dev", "audit"]);
     let certificate = leaf(&cas.user_certificate(&identity));
-    let verified = verify_client(&[certificate.clone()], &cas.trusted(), cas.now).expect("verifies");
+    let verified = verify_client(std::slice::from_ref(&certificate), &cas.trusted(), cas.now).expect("verifies");
     assert_eq!(*verified.identity(), Identity::User(identity));
     assert_eq!(verified.standing(), Standing::Valid);
     assert_eq!(verified.not_after().as_second(), (cas.now + HOUR).as_second());
@@ -122,10 +122,11 @@ fn an_expired_user_is_admitted_as_expired_only_when_all_else_is_right() {
     let cas = cas();
     let later = cas.now + HOUR;
     let certificate = alice(&cas);
-    let before = verify_client(&[certificate.clone()], &cas.trusted(), later - Duration::from_secs(2)).expect("valid");
+    let before = verify_client(std::slice::from_ref(&certificate), &cas.trusted(), later - Duration::from_secs(2))
+        .expect("valid");
     assert_eq!(before.standing(), Standing::Valid);
     for past in [later, later + Duration::from_secs(1), later + Duration::from_secs(1800)] {
-        let verified = verify_client(&[certificate.clone()], &cas.trusted(), past).expect("admitted");
+        let verified = verify_client(std::slice::from_ref(&certificate), &cas.trusted(), past).expect("admitted");
         assert_eq!(verified.standing(), Standing::Expired, "{past}");
     }
     let foreign = alice(&TestCas::at("main", cas.now));
@@ -245,7 +246,8 @@ fn server_certificates_are_no_client_certificates_nor_the_reverse() {
     let cas = cas();
     let host = InternalName::Auth(cas.cluster.clone());
     let server = leaf(&cas.server_certificate(&host));
-    let refused = verify_client(&[server.clone()], &cas.trusted(), cas.now).expect_err("a server as client");
+    let refused =
+        verify_client(std::slice::from_ref(&server), &cas.trusted(), cas.now).expect_err("a server as client");
     assert!(matches!(refused, Refused::Usage), "{refused:?}");
 
     let name = ServerName::try_from(host.host()).expect("name");
@@ -266,11 +268,13 @@ fn a_server_is_good_for_its_own_name_authority_and_time_only() {
     let (prod, dev) = (kube("prod"), kube("dev"));
     let certificate = leaf(&cas.server_certificate(&prod));
     let trusted = cas.trusted();
-    verify_server(&[certificate.clone()], &server_name(&prod), &trusted, cas.now).expect("its own name");
-    let other = verify_server(&[certificate.clone()], &server_name(&dev), &trusted, cas.now).expect_err("another");
+    verify_server(std::slice::from_ref(&certificate), &server_name(&prod), &trusted, cas.now).expect("its own name");
+    let other =
+        verify_server(std::slice::from_ref(&certificate), &server_name(&dev), &trusted, cas.now).expect_err("another");
     assert!(matches!(other, Refused::Name(_)), "{other:?}");
     let late = cas.now + HOUR + Duration::from_secs(1);
-    let expired = verify_server(&[certificate.clone()], &server_name(&prod), &trusted, late).expect_err("expired");
+    let expired =
+        verify_server(std::slice::from_ref(&certificate), &server_name(&prod), &trusted, late).expect_err("expired");
     assert!(matches!(expired, Refused::Expired(_)), "{expired:?}");
     let by_user = Template::internal_server(&prod).expect("template");
     let by_user = leaf(&certify(&by_user, &cas.user, cas.validity()));
@@ -288,7 +292,7 @@ fn web_certificates_cannot_take_internal_names() {
     let certificate = leaf(&cas.web_certificate(&["proxy.example.com", "127.0.0.1", "[::1]"]));
     for name in ["proxy.example.com", "127.0.0.1", "::1"] {
         let name = ServerName::try_from(name).expect("name");
-        verify_server(&[certificate.clone()], &name, &cas.trusted(), cas.now).expect("each of its names");
+        verify_server(std::slice::from_ref(&certificate), &name, &cas.trusted(), cas.now).expect("each of its names");
     }
 }
 
@@ -297,7 +301,7 @@ fn trust_that_is_replaced_holds_from_then_on() {
     let (old, new) = (cas(), cas());
     let shared = SharedTrust::new(old.trusted());
     let certificate = alice(&old);
-    let before = verify_client(&[certificate.clone()], &shared.current(), old.now).expect("trusted");
+    let before = verify_client(std::slice::from_ref(&certificate), &shared.current(), old.now).expect("trusted");
     assert_eq!(before.ca(), Fingerprint::of(old.user.certificate()));
     shared.replace(new.trusted());
     verify_client(&[certificate], &shared.current(), old.now).expect_err("the old authority was removed");
