@@ -70,6 +70,13 @@ fn seconds(number: &str, unit: &str) -> Option<Duration> {
     (seconds <= MAX_SECONDS as f64).then(|| Duration::from_secs_f64(seconds))
 }
 
+impl std::str::FromStr for Span {
+    type Err = InvalidSpan;
+    fn from_str(text: &str) -> Result<Self, InvalidSpan> {
+        Self::parse(text)
+    }
+}
+
 impl fmt::Display for Span {
     /// Writes the shortest form of whole units: `12h`, `1h30m`, `45s`, `1.5s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,121 @@
+//! `tctl`: administration over the local socket, or from elsewhere with an identity file.
+
+mod audit;
+mod connect;
+mod files;
+mod output;
+mod resources;
+mod sign;
+mod users;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::cli::Format;
+pub use connect::SOCKET_NAME;
+pub use files::IdentityFile;
+
+/// Administer a Teleport cluster.
+#[derive(Debug, Parser)]
+#[command(name = "tctl", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Tctl {
+    /// Where the cluster is.
+    #[command(flatten)]
+    pub place: Place,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tctl users add alice --roles=developer           asks for the password
+  tctl create -f role.yaml                         create or replace what the file holds
+  tctl get roles                                   every role, as YAML
+  tctl auth sign --user=ci --format=kubernetes --out=ci.kubeconfig --ttl=8h --proxy=host:443
+  tctl audit ls --last=1h                          what happened in the last hour";
+
+/// Where the cluster is.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Configuration file of the auth service on this host.
+    #[arg(short, long, global = true, value_name = "FILE", env = "TELEPORT_CONFIG_FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the auth service's state, when there is no configuration file.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Identity file of an administrator, to work from another host.
+    #[arg(short, long, global = true, value_name = "FILE", requires = "auth_server")]
+    pub identity: Option<PathBuf>,
+    /// Address of the auth service or of a proxy, host:port; goes with --identity.
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub auth_server: Option<String>,
+    /// Explain failures in full.
+    #[arg(short, long, global = true)]
+    pub debug: bool,
+}
+
+/// Commands of `tctl`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Local users: add, list, change, remove.
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Create the resources in a file; with -f replace those that exist.
+    Create(resources::Create),
+    /// Print resources: a KIND, or one KIND/NAME.
+    Get(resources::Get),
+    /// Remove a resource, KIND/NAME.
+    Rm(resources::Remove),
+    /// Certificates: sign for automation, export the authorities.
+    #[command(subcommand)]
+    Auth(sign::Auth),
+    /// The cluster's name, version and authorities.
+    Status {
+        /// Form of the answer.
+        #[arg(short = 'o', long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// The audit log: list, export, verify.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Print a shell's completion script.
+    Completion {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// The one line to show, with its chain.
+pub async fn run(tctl: Tctl) -> Result<()> {
+    match tctl.command {
+        Command::Version => {
+            println!("tctl {}", env!("CARGO_PKG_VERSION"));
+            return Ok(());
+        }
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Tctl::command(), "tctl", &mut std::io::stdout());
+            return Ok(());
+        }
+        _ => {}
+    }
+    let client = connect::client(&tctl.place)?;
+    match tctl.command {
+        Command::Users(command) => users::run(&client, command).await,
+        Command::Create(command) => resources::create(&client, command).await,
+        Command::Get(command) => resources::get(&client, command).await,
+        Command::Rm(command) => resources::remove(&client, command).await,
+        Command::Auth(command) => sign::run(&client, command).await,
+        Command::Status { format } => output::status(&client, format).await,
+        Command::Audit(command) => audit::run(&client, command).await,
+        Command::Completion { .. } | Command::Version => Ok(()),
+    }
+}

@@ -1,0 +1,181 @@
+//! `tctl users`: local users.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use teleport_api::{
+    Client,
+    messages::admin::{CreateUser, UpdateUser},
+};
+use teleport_types::{RoleName, Traits, User, UserName};
+
+use super::output::{Table, print_documents};
+use crate::cli::Format;
+
+/// Commands of `tctl users`.
+#[derive(Debug, Subcommand)]
+pub enum Users {
+    /// Add a local user.
+    Add(Add),
+    /// List the users.
+    Ls {
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Change a user's roles, traits or password; what is not named stays.
+    Update(Update),
+    /// Remove a user and end their logins.
+    Rm {
+        /// The user's name.
+        name: UserName,
+    },
+}
+
+/// `tctl users add`
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The new user's name.
+    name: UserName,
+    /// Roles, joined by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    roles: Vec<RoleName>,
+    /// OS logins, joined by commas.
+    #[arg(long, value_delimiter = ',')]
+    logins: Vec<String>,
+    /// Kubernetes users, joined by commas; roles use them as {{internal.kubernetes_users}}.
+    #[arg(long, value_delimiter = ',')]
+    kubernetes_users: Vec<String>,
+    /// Kubernetes groups, joined by commas; roles use them as {{internal.kubernetes_groups}}.
+    #[arg(long, value_delimiter = ',')]
+    kubernetes_groups: Vec<String>,
+    /// File that holds the password, `-` for standard input; without it the password is asked for.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<String>,
+}
+
+/// `tctl users update`
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The user's name.
+    name: UserName,
+    /// The new roles, joined by commas.
+    #[arg(long, value_delimiter = ',')]
+    set_roles: Option<Vec<RoleName>>,
+    /// The new OS logins.
+    #[arg(long, value_delimiter = ',')]
+    set_logins: Option<Vec<String>>,
+    /// The new Kubernetes users.
+    #[arg(long, value_delimiter = ',')]
+    set_kubernetes_users: Option<Vec<String>>,
+    /// The new Kubernetes groups.
+    #[arg(long, value_delimiter = ',')]
+    set_kubernetes_groups: Option<Vec<String>>,
+    /// File that holds the new password, `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<String>,
+}
+
+pub(super) async fn run(client: &Client, command: Users) -> Result<()> {
+    match command {
+        Users::Add(add) => add_user(client, add).await,
+        Users::Ls { format } => list(client, format).await,
+        Users::Update(update) => change(client, update).await,
+        Users::Rm { name } => {
+            client.delete_resource("user", name.as_str()).await?;
+            println!("user {name} has been removed and their logins have ended");
+            Ok(())
+        }
+    }
+}
+
+async fn add_user(client: &Client, add: Add) -> Result<()> {
+    let mut traits = Traits::default();
+    for (name, values) in [
+        ("logins", add.logins),
+        ("kubernetes_users", add.kubernetes_users),
+        ("kubernetes_groups", add.kubernetes_groups),
+    ] {
+        if !values.is_empty() {
+            traits.0.insert(name.to_owned(), values);
+        }
+    }
+    let password = read_password(add.password_file.as_deref(), &add.name)?;
+    let user = CreateUser { name: add.name.clone(), roles: add.roles, traits, password: Some(password) };
+    client.create_user(&user).await?;
+    println!("user {} has been added; they log in with: tsh login --proxy=PROXY --user={}", add.name, add.name);
+    Ok(())
+}
+
+async fn change(client: &Client, update: Update) -> Result<()> {
+    let traits = new_traits(client, &update).await?;
+    let password = match &update.password_file {
+        Some(file) => Some(read_password(Some(file), &update.name)?),
+        None => None,
+    };
+    let change = UpdateUser { roles: update.set_roles, traits, password };
+    if change.roles.is_none() && change.traits.is_none() && change.password.is_none() {
+        bail!(
+            "nothing to change; name at least one of --set-roles, --set-logins, --set-kubernetes-users, --set-kubernetes-groups, --password-file"
+        );
+    }
+    client.update_user(&update.name, &change).await?;
+    println!("user {} has been updated", update.name);
+    Ok(())
+}
+
+async fn new_traits(client: &Client, update: &Update) -> Result<Option<Traits>> {
+    let changes = [
+        ("logins", &update.set_logins),
+        ("kubernetes_users", &update.set_kubernetes_users),
+        ("kubernetes_groups", &update.set_kubernetes_groups),
+    ];
+    if changes.iter().all(|(_, values)| values.is_none()) {
+        return Ok(None);
+    }
+    let user: User = serde_json::from_value(client.resource("user", update.name.as_str()).await?)?;
+    let mut traits = user.spec.traits;
+    for (name, values) in changes {
+        if let Some(values) = values {
+            traits.0.insert(name.to_owned(), values.iter().filter(|value| !value.is_empty()).cloned().collect());
+        }
+    }
+    Ok(Some(traits))
+}
+
+async fn list(client: &Client, format: Format) -> Result<()> {
+    let documents = client.list_resources("user").await?.items;
+    if format != Format::Text {
+        return print_documents(&documents, format);
+    }
+    let mut table = Table::new(&["User", "Roles"]);
+    for document in documents {
+        let user: User = serde_json::from_value(document)?;
+        let roles: Vec<_> = user.spec.roles.iter().map(RoleName::as_str).collect();
+        table.row(&[&user.metadata.name, &roles.join(",")]);
+    }
+    table.print();
+    Ok(())
+}
+
+/// Reads a password from a file, standard input or, twice, from the terminal.
+fn read_password(file: Option<&str>, user: &UserName) -> Result<String> {
+    let text = match file {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read the password from standard input")?;
+            text
+        }
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the password file {path}"))?,
+        None if std::io::stdin().is_terminal() => {
+            let first = rpassword::prompt_password(format!("Password for {user} (12 characters or more): "))?;
+            if rpassword::prompt_password("The same again: ")? != first {
+                bail!("the two passwords differ; run the command again");
+            }
+            first
+        }
+        None => bail!("there is no terminal to ask for a password; use --password-file FILE, or - for standard input"),
+    };
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
