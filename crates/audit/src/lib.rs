@@ -6,16 +6,19 @@
 pub mod emitter;
 mod error;
 pub mod event;
-pub mod json;
+mod json;
 mod patch;
 pub mod record;
 pub mod ship;
 pub mod spool;
+pub mod store;
 
 pub use emitter::{Emitter, Entry, WriterInfo};
 pub use error::{AuditError, Refused};
 pub use event::{Body, Event};
+pub use json::LONGEST;
 pub use patch::Patch;
 pub use record::{Batch, Hash, Record, WriterId};
 pub use ship::{Sink, SinkError};
 pub use spool::Limits;
+pub use store::Store;
