@@ -17,7 +17,7 @@ use x509_cert::{
     },
 };
 
-use crate::{PkiError, PublicKey, fingerprint};
+use crate::{PkiError, PublicKey, Validity, fingerprint};
 
 /// The extension that holds [`Identity::encode`].
 ///
@@ -121,6 +121,14 @@ pub(crate) fn read_identity(certificate: &Certificate) -> Result<Identity, Ident
 pub fn own_identity(certificate: &CertificateDer<'_>) -> Result<Identity, PkiError> {
     let parsed = Certificate::from_der(certificate).map_err(|_| PkiError::Certificate)?;
     read_identity(&parsed).map_err(|_| PkiError::Certificate)
+}
+
+/// Reads from when until when a certificate holds, **without verifying it**: for a client that looks at its own.
+///
+/// # Errors
+/// When it is not a certificate.
+pub fn own_validity(certificate: &CertificateDer<'_>) -> Result<Validity, PkiError> {
+    Validity::of(&Certificate::from_der(certificate).map_err(|_| PkiError::Certificate)?)
 }
 
 fn extension(id: ObjectIdentifier, criticality: Criticality, value: &impl Encode) -> Result<Extension, PkiError> {

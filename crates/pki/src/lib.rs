@@ -17,7 +17,7 @@ mod trust;
 mod verify;
 
 pub use error::PkiError;
-pub use extension::own_identity;
+pub use extension::{own_identity, own_validity};
 pub use fingerprint::{Fingerprint, Pin};
 pub use keys::{KeyPair, PublicKey};
 pub use profile::{AltName, CaKind, Template};

@@ -2,13 +2,16 @@
 
 use std::{fmt, net::Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 
 /// Ports tried, in order, when the user names none.
 pub const DEFAULT_PORTS: [u16; 2] = [443, 3080];
 
 /// A proxy's host and the port of its one public listener; written `host:port`, IPv6 in brackets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ProxyAddr {
     /// DNS name in lower case, or IP address; it is also the profile's name.
     host: ProxyHost,
@@ -129,6 +132,20 @@ impl ProxyHost {
     /// Returns the host as text, IPv6 without brackets.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for ProxyAddr {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ProxyAddr> for String {
+    fn from(addr: ProxyAddr) -> String {
+        addr.to_string()
     }
 }
 

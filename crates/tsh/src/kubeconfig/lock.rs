@@ -5,13 +5,13 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use teleport_runtime::atomic_file;
 
 use super::paths::KubeconfigPaths;
-use crate::error::Error;
+use crate::{error::Error, wait};
 
 /// How long to wait for another program. kubectl holds the lock for milliseconds, so what is still there then is stale.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -47,22 +47,17 @@ fn take(file: &Path, patience: Duration) -> Result<Lock, Error> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         atomic_file::private_folder(folder).map_err(cannot)?;
     }
-    let deadline = Instant::now() + patience;
-    loop {
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&lock) {
-            Ok(_) => return Ok(Lock(lock)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if Instant::now() >= deadline {
-                    return Err(Error::Kubeconfig {
-                        what: format!("{} is being changed by another program", file.display()),
-                        hint: format!("if none is running, one died while doing so: remove {}", lock.display()),
-                    });
-                }
-            }
-            Err(error) => return Err(cannot(error)),
-        }
-        std::thread::sleep(RETRY);
-    }
+    let attempt = || match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&lock) {
+        Ok(_) => Some(Ok(Lock(lock.clone()))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+        Err(error) => Some(Err(cannot(error))),
+    };
+    wait::retry(patience, RETRY, attempt).unwrap_or_else(|| {
+        Err(Error::Kubeconfig {
+            what: format!("{} is being changed by another program", file.display()),
+            hint: format!("if none is running, one died while doing so: remove {}", lock.display()),
+        })
+    })
 }
 
 #[cfg(test)]
