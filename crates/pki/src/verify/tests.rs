@@ -1,3 +1,5 @@
+//! What the verifier accepts and refuses.
+
 use std::time::Duration;
 
 use der::{Decode as _, asn1::OctetString};

@@ -107,6 +107,13 @@ fn a_task_without_an_owner_is_noticed_in_the_product_but_not_in_its_tests() {
 }
 
 #[test]
+fn signing_outside_auth_is_noticed() {
+    let text = "fn issue(signer: &dyn CaSigner) {}";
+    assert_one(&violations_in("crates/proxy/src/cert.rs", text), "only crates/auth signs");
+    assert_no_violations(&violations_in("crates/auth/src/issue.rs", text));
+}
+
+#[test]
 fn a_comment_may_name_what_the_code_may_not_use() {
     assert_no_violations(&violations_in("crates/kube/src/run.rs", "// Not tokio::net: see crates/net.\nfn run() {}"));
 }
