@@ -239,3 +239,22 @@ fn certificates_are_chosen_by_name_and_replaced_while_running() {
     certificates.replace([(prod.host(), first)]);
     assert!(found(&prod).is_some() && found(&dev).is_none());
 }
+
+#[test]
+fn web_certificates_answer_the_names_in_them_and_the_first_the_rest() {
+    let cas = TestCas::new("main");
+    let (first, wide) = (cas.web_certificate(&["a.example.com"]), cas.web_certificate(&["a.example.com", "b.test"]));
+    let certificates = Certificates::new();
+    certificates.replace_by_content(&[Arc::clone(&first), Arc::clone(&wide)]);
+    certificates.set("*.apps.example.com", Arc::clone(&wide));
+    for (host, expected) in [
+        (Some("a.example.com"), &first),
+        (Some("B.test"), &wide),
+        (Some("x.apps.example.com"), &wide),
+        (Some("x.y.apps.example.com"), &first),
+        (Some("apps.example.com"), &first),
+        (None, &first),
+    ] {
+        assert!(Arc::ptr_eq(&certificates.find(host).expect("found"), expected), "{host:?}");
+    }
+}

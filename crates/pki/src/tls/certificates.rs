@@ -7,6 +7,8 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use rustls_pki_types::CertificateDer;
+use webpki::EndEntityCert;
 
 /// Server certificates by host name, with one for all other names if wanted. Clones share the content.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +59,26 @@ impl Certificates {
         self.change(|content| content.by_name.clone_from(&by_name));
     }
 
-    /// Returns the certificate that a client asking for `host` gets.
+    /// Replaces everything: each certificate answers the names that stand in it, the first one all others too.
+    pub fn replace_by_content(&self, certificates: &[Arc<CertifiedKey>]) {
+        let mut by_name = HashMap::new();
+        for certificate in certificates {
+            for name in certificate.cert.first().map(names_in).unwrap_or_default() {
+                by_name.entry(name).or_insert_with(|| Arc::clone(certificate));
+            }
+        }
+        self.0.store(Arc::new(Content { by_name, otherwise: certificates.first().cloned() }));
+    }
+
+    /// Returns the certificate that a client asking for `host` gets: of that name, of its `*.` parent, or of the rest.
     pub fn find(&self, host: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let content = self.0.load();
-        let named = host.and_then(|host| content.by_name.get(&host.to_ascii_lowercase()));
+        let named = host.map(str::to_ascii_lowercase).and_then(|host| {
+            content.by_name.get(&host).or_else(|| {
+                let (_, parent) = host.split_once('.')?;
+                content.by_name.get(&format!("*.{parent}"))
+            })
+        });
         named.or(content.otherwise.as_ref()).cloned()
     }
 
@@ -71,6 +89,12 @@ impl Certificates {
             content
         });
     }
+}
+
+fn names_in(certificate: &CertificateDer<'static>) -> Vec<String> {
+    EndEntityCert::try_from(certificate)
+        .map(|certificate| certificate.valid_dns_names().map(str::to_ascii_lowercase).collect())
+        .unwrap_or_default()
 }
 
 impl ResolvesServerCert for Certificates {
