@@ -1,1 +1,10 @@
-//! placeholder
+//! A whole cluster of real processes and fakes of the outside world, for tests and the demo only.
+
+pub mod kubesim;
+pub mod process;
+pub mod programs;
+pub mod skip;
+pub mod system;
+
+pub use skip::skip;
+pub use system::{Laptop, PASSWORD, System};
