@@ -41,7 +41,8 @@ impl TextMatcher {
         }
     }
 
-    fn matches(&self, text: &str, traits: &Traits) -> bool {
+    /// Tells whether a text matches, traits filled in.
+    pub fn matches(&self, text: &str, traits: &Traits) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.matches(text),
             Self::Template(template) => template.expand(traits).iter().any(|value| value == text),

@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no async: every function here gives the same answer to the same question, on every machine.
 
+pub mod access;
 pub mod auth_preference;
 pub mod document;
 pub mod duration;
@@ -24,7 +25,9 @@ pub use auth_preference::AuthPreference;
 pub use document::{AnyResource, Document, InvalidResource, Kind};
 pub use duration::Span;
 pub use identity::{Identity, LoginSession, ServiceIdentity, ServiceKind, UserIdentity};
+pub use kube_action::KubeAction;
 pub use kube_cluster::KubeCluster;
+pub use labels::Labels;
 pub use lock::Lock;
 pub use names::{ClusterName, InvalidName, KubeClusterName, RoleName, ServiceId, UserName};
 pub use resource::{Metadata, Resource};

@@ -2,6 +2,7 @@
 
 use crate::{
     InvalidResource, RoleName, Span, Traits,
+    access::scope::{KindScope, scope_of},
     labels::{LabelSelector, Pattern, TextMatcher},
     role::{Conditions, KubeVerb, KubernetesResource, Role, Rule, RuleResource, RuleVerb, kinds},
     template::{Template, is_clean},
@@ -18,6 +19,10 @@ pub struct RolePolicy {
     pub allow: Side,
     /// What is denied.
     pub deny: Side,
+    /// Whom holders may act as.
+    pub principals: Principals<Principal>,
+    /// Whom no role lets a holder act as.
+    pub denied_principals: Principals<TextMatcher>,
 }
 
 /// One side of a role.
@@ -25,15 +30,20 @@ pub struct RolePolicy {
 pub struct Side {
     /// Which Kubernetes clusters.
     pub kubernetes_labels: LabelSelector,
-    /// Kubernetes groups.
-    pub groups: Vec<Principal>,
-    /// Kubernetes users.
-    pub users: Vec<Principal>,
-    /// OS logins.
-    pub logins: Vec<Principal>,
     /// Objects in Kubernetes.
     pub resources: Vec<ResourceRule>,
     rules: Vec<Rule>,
+}
+
+/// Kubernetes users and groups, and OS logins.
+#[derive(Clone, Debug)]
+pub struct Principals<T> {
+    /// Kubernetes users.
+    pub users: Vec<T>,
+    /// Kubernetes groups.
+    pub groups: Vec<T>,
+    /// OS logins.
+    pub logins: Vec<T>,
 }
 
 /// A user, group or login that a role names.
@@ -106,8 +116,9 @@ impl Principal {
             }
             return Ok(Self::Template(template));
         }
-        if !is_clean(text) {
-            let reason = format!("{text:?} is empty, has a space at an end or a control character in it");
+        if !is_clean(text) || text.contains('*') {
+            let reason =
+                format!("{text:?} is not a name: empty, a pattern, or with a space at an end or a control character");
             return Err(InvalidResource::field(field, reason));
         }
         Ok(Self::Literal(text.to_owned()))
@@ -156,6 +167,25 @@ impl RolePolicy {
             max_session_ttl: spec.options.max_session_ttl,
             allow: Side::parse(&spec.allow, &allowed, version, "spec.allow")?,
             deny: Side::parse(&spec.deny, &denied, version, "spec.deny")?,
+            principals: Principals::parse(&spec.allow, "spec.allow", Principal::parse)?,
+            denied_principals: Principals::parse(&spec.deny, "spec.deny", TextMatcher::parse)?,
+        })
+    }
+}
+
+impl<T> Principals<T> {
+    fn parse(
+        conditions: &Conditions,
+        field: &str,
+        parse: impl Fn(&str, &str) -> Result<T, InvalidResource>,
+    ) -> Result<Self, InvalidResource> {
+        let all = |names: &[String], of: &str| {
+            names.iter().map(|name| parse(name, &format!("{field}.{of}"))).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            users: all(&conditions.kubernetes_users, "kubernetes_users")?,
+            groups: all(&conditions.kubernetes_groups, "kubernetes_groups")?,
+            logins: all(&conditions.logins, "logins")?,
         })
     }
 }
@@ -173,18 +203,12 @@ impl Side {
         version: Version,
         field: &str,
     ) -> Result<Self, InvalidResource> {
-        let principals = |names: &[String], of: &str| {
-            names.iter().map(|name| Principal::parse(name, &format!("{field}.{of}"))).collect::<Result<Vec<_>, _>>()
-        };
         LabelSelector::parse(&conditions.node_labels, &format!("{field}.node_labels"))?;
         Ok(Self {
             kubernetes_labels: LabelSelector::parse(
                 &conditions.kubernetes_labels,
                 &format!("{field}.kubernetes_labels"),
             )?,
-            groups: principals(&conditions.kubernetes_groups, "kubernetes_groups")?,
-            users: principals(&conditions.kubernetes_users, "kubernetes_users")?,
-            logins: principals(&conditions.logins, "logins")?,
             resources: resources
                 .iter()
                 .enumerate()
@@ -219,11 +243,28 @@ impl ResourceRule {
             "" => None,
             pattern => Some(TextMatcher::parse(pattern, &at("namespace"))?),
         };
+        check_scope(&kind, namespace.as_ref(), &at("namespace"))?;
         if resource.name.is_empty() {
             return Err(InvalidResource::field(at("name"), "name the objects, or write \"*\""));
         }
         let name = TextMatcher::parse(&resource.name, &at("name"))?;
         Ok(Self { kind, namespace, name, verbs: resource.verbs.iter().copied().collect() })
+    }
+}
+
+/// Refuses a namespace where the kind has none, and the lack of one where it must have one: such a rule matches nothing,
+/// which in `deny` is the opposite of what it says.
+fn check_scope(kind: &KindMatcher, namespace: Option<&TextMatcher>, field: &str) -> Result<(), InvalidResource> {
+    let KindMatcher::Kind { plural: Some(plural), group: Pattern::Literal(group) } = kind else { return Ok(()) };
+    let any = matches!(namespace, Some(TextMatcher::Pattern(pattern)) if pattern.is_any());
+    match (scope_of(group, plural), namespace) {
+        (KindScope::Namespaced, None) => {
+            Err(InvalidResource::field(field, format!("{plural} are in namespaces: name them, or write \"*\" for all")))
+        }
+        (KindScope::ClusterWide, Some(_)) if !any => {
+            Err(InvalidResource::field(field, format!("{plural} are in no namespace: leave it out, or write \"*\"")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,96 @@
+//! Refusals in Kubernetes' own wording, with our reason behind it.
+
+use crate::{
+    KubeClusterName,
+    access::{Denied, DeniedObject},
+    kube_action::{KubeAction, KubeScope},
+};
+
+/// Why an action is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    NoRule,
+    DenyRule,
+    NeedsFilter,
+    NeedsName,
+    NotInNamespace,
+    Path,
+    NoUser,
+}
+
+impl Reason {
+    fn client(self) -> &'static str {
+        match self {
+            Self::NoRule => "no Teleport role allows it",
+            Self::DenyRule => "a Teleport role denies it",
+            Self::NeedsFilter => {
+                "Teleport roles allow a part of these objects, and a list cannot be filtered to that part yet; ask for one \
+                 object by name, or for a namespace that is allowed as a whole"
+            }
+            Self::NeedsName => {
+                "Teleport roles decide this by the object's name, which is not in the path; a role that allows every name \
+                 is needed"
+            }
+            Self::NotInNamespace => "objects of this kind are not in a namespace",
+            Self::Path => "Teleport roles cannot allow this path; discovery and health paths are open",
+            Self::NoUser => "a Teleport role denies every Kubernetes user this could be done as",
+        }
+    }
+}
+
+/// Says that a cluster is not to be seen.
+pub(super) fn no_cluster(user: &str, cluster: &KubeClusterName, why: &str) -> Denied {
+    Denied {
+        client: format!(
+            "User {user:?} cannot access Kubernetes cluster {:?}: no Teleport role allows it",
+            cluster.as_str()
+        ),
+        log: format!("user {user:?} has no access to Kubernetes cluster {:?}: {why}", cluster.as_str()),
+        object: None,
+    }
+}
+
+/// Says that an action is not allowed; the client's text begins as Kubernetes' own refusals do.
+pub(super) fn forbidden(
+    user: &str,
+    cluster: &KubeClusterName,
+    action: &KubeAction,
+    reason: Reason,
+    roles: &str,
+) -> Denied {
+    let (what, object) = match &action.scope {
+        KubeScope::NonResource { path } => {
+            (format!("forbidden: User {user:?} cannot {} path {path:?}", action.verb), None)
+        }
+        KubeScope::Resource(resource) => {
+            let qualified = match resource.group.as_str() {
+                "" => resource.resource.clone(),
+                group => format!("{}.{group}", resource.resource),
+            };
+            let named = if resource.name.is_empty() { qualified } else { format!("{qualified} {:?}", resource.name) };
+            let kind = match resource.subresource.as_str() {
+                "" => resource.resource.clone(),
+                subresource => format!("{}/{subresource}", resource.resource),
+            };
+            let place = match resource.namespace.as_str() {
+                "" => "at the cluster scope".to_owned(),
+                namespace => format!("in the namespace {namespace:?}"),
+            };
+            let text = format!(
+                "{named} is forbidden: User {user:?} cannot {} resource {kind:?} in API group {:?} {place}",
+                action.verb, resource.group
+            );
+            let object = DeniedObject {
+                group: resource.group.clone(),
+                kind: resource.resource.clone(),
+                name: resource.name.clone(),
+            };
+            (text, Some(object))
+        }
+    };
+    Denied {
+        client: format!("{what}: {}", reason.client()),
+        log: format!("{what} in Kubernetes cluster {:?} with roles [{roles}]: {reason:?}", cluster.as_str()),
+        object,
+    }
+}
