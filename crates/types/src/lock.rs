@@ -91,3 +91,52 @@ impl LockSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClusterName, Traits};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn every_field_that_is_set_must_hold() {
+        let session = LoginSession::random();
+        let user = UserIdentity {
+            user: UserName::parse("alice").expect("a name"),
+            session,
+            login_time: at(100),
+            roles: vec![RoleName::parse("dev").expect("a name")],
+            traits: Traits::default(),
+            cluster: ClusterName::parse("main").expect("a name"),
+            kube_cluster: None,
+            login_ip: None,
+            mfa: false,
+            renewable: false,
+        };
+        let east = KubeClusterName::parse("east").expect("a name");
+        let question = LockQuestion { user: &user, kube_cluster: Some(&east), service: None, now: at(1000) };
+        let rows = [
+            (r#"{"target":{"user":"alice"}}"#.to_owned(), true),
+            (r#"{"target":{"user":"bob"}}"#.to_owned(), false),
+            (r#"{"target":{"role":"dev"}}"#.to_owned(), true),
+            (r#"{"target":{"user":"alice","role":"ops"}}"#.to_owned(), false),
+            (r#"{"target":{"kube_cluster":"east"}}"#.to_owned(), true),
+            (r#"{"target":{"kube_cluster":"west"}}"#.to_owned(), false),
+            (format!(r#"{{"target":{{"login_session":"{session}"}}}}"#), true),
+            (format!(r#"{{"target":{{"login_session":"{}"}}}}"#, LoginSession::random()), false),
+            (format!(r#"{{"target":{{"server_id":"{}"}}}}"#, ServiceId::random()), false),
+            (r#"{"target":{"user":"alice"},"expires":"1970-01-01T00:16:40Z"}"#.to_owned(), false),
+            (r#"{"target":{"user":"alice"},"expires":"1970-01-01T00:16:41Z"}"#.to_owned(), true),
+            (r#"{"target":{"user":"alice"},"issued_before":"1970-01-01T00:01:41Z"}"#.to_owned(), true),
+            (r#"{"target":{"user":"alice"},"issued_before":"1970-01-01T00:01:40Z"}"#.to_owned(), false),
+            (r#"{"target":{}}"#.to_owned(), false),
+        ];
+        for (spec, applies) in rows {
+            let lock: LockSpec = serde_json::from_str(&spec).expect("a lock");
+            assert_eq!(lock.applies_to(&question), applies, "{spec}");
+        }
+    }
+}

@@ -124,10 +124,8 @@ fn split(text: &str) -> Vec<(u64, &str)> {
     }
     documents.push((start.0, text.get(start.1..).unwrap_or_default()));
     documents.retain(|(_, document)| {
-        document
-            .lines()
-            .any(|line| !line.starts_with("---") && !matches!(line.trim_start().chars().next(), None | Some('#')))
-            || document.lines().any(|line| line.strip_prefix("---").is_some_and(|rest| !rest.trim().is_empty()))
+        let content = |line: &str| line.strip_prefix("---").unwrap_or(line).trim_start().to_owned();
+        document.lines().map(content).any(|line| !line.is_empty() && !line.starts_with('#') && line.trim_end() != "...")
     });
     documents
 }
@@ -260,4 +258,125 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: &str =
+        "kind: role\nversion: v7\nmetadata:\n  name: dev\nspec:\n  allow:\n    kubernetes_labels:\n      env: dev\n";
+
+    fn refusal(text: &str) -> String {
+        resources(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn several_documents_of_yaml_and_json_are_read() {
+        let text = format!(
+            "# roles\n---\n{ROLE}---\nkind: user\nversion: v2\nmetadata: {{name: alice}}\nspec: {{roles: [dev]}}\n...\n--- # empty\n---\n\
+             {{\"kind\":\"lock\",\"version\":\"v2\",\"metadata\":{{\"name\":\"l\"}},\"spec\":{{\"target\":{{\"user\":\"bob\"}}}}}}\n"
+        );
+        let kinds: Vec<_> = resources(&text).expect("reads").iter().map(AnyResource::kind).collect();
+        assert_eq!(kinds, [Kind::Role, Kind::User, Kind::Lock]);
+    }
+
+    #[test]
+    fn what_is_written_as_json_reads_back() {
+        let text = format!(
+            "{ROLE}    kubernetes_resources:\n    - {{kind: pod, namespace: '*', name: web, verbs: [get]}}\n    rules:\n    - {{resources: [role, '*'], verbs: [read]}}\n  options: {{max_session_ttl: 8h}}\n"
+        );
+        let role = resources(&text).expect("reads").remove(0);
+        let json = serde_json::to_string_pretty(&[role.to_value()]).expect("writes");
+        assert_eq!(resources(&json).expect("reads back"), std::slice::from_ref(&role));
+        assert_eq!(AnyResource::from_value(role.to_value()).expect("reads back"), role);
+    }
+
+    #[test]
+    fn errors_name_document_line_field_and_nearest_name() {
+        let second = |text: &str| format!("{ROLE}---\n{text}");
+        for (text, expected) in [
+            (
+                second("kind: role\nversion: v7\nmetadata:\n  name: x\nspec:\n  allow:\n    kubernetes_group: [g]\n"),
+                "document 2, line 16: unknown field \"kubernetes_group\"; did you mean \"kubernetes_groups\"?",
+            ),
+            (
+                ROLE.replace("spec:", "spec:\n  options: {client_idle_timeout: 5m}"),
+                "line 6: the field \"client_idle_timeout\" is not supported yet; remove it",
+            ),
+            (ROLE.replace("role", "rol"), "unknown kind \"rol\"; did you mean \"role\"?"),
+            (ROLE.replace("kind: role\n", ""), "the field \"kind\" is missing"),
+            (ROLE.replace("env: dev", "env: dev\n      env: prod"), "the field \"env\" is there twice"),
+            (ROLE.replace("spec:", "spec:\n  options: {max_session_ttl: soon}"), "\"soon\" is not a span of time"),
+            (ROLE.replace("env: dev", "env: 5"), "in quotes when it looks like a number"),
+            (ROLE.replace("name: dev", "name: a/b"), "\"a/b\" is not a role name"),
+            (ROLE.replace("version: v7", "version: v9"), "this service reads v7 and v8"),
+            (ROLE.replace("version: v7\n", ""), "version is missing; a role has v7 or v8"),
+            (ROLE.replace("env: dev", "env: '^('"), "spec.allow.kubernetes_labels.env: \"^(\" is not a pattern"),
+            (
+                ROLE.replace("allow:", "allow:\n    rules: [{resources: [roles], verbs: [read]}]"),
+                "did you mean \"role\"?",
+            ),
+            (String::new(), "the text has no document in it"),
+            (
+                "kind: user\nversion: v2\nmetadata: {name: a}\nspec: {roles: [], traits: {}, x: }\n".to_owned(),
+                "line 4: unknown field \"x\"",
+            ),
+            ("a: &a [x]\nkind: *a\n".to_owned(), "line"),
+        ] {
+            assert!(refusal(&text).contains(expected), "{text}\n gives: {}\n wants: {expected}", refusal(&text));
+        }
+    }
+
+    #[test]
+    fn old_roles_are_refused_with_what_to_do() {
+        for version in ["v3", "v4", "v5", "v6"] {
+            let text = refusal(&ROLE.replace("v7", version));
+            assert!(text.contains(version) && text.contains("write it as v7"), "{text}");
+        }
+    }
+
+    #[test]
+    fn bombs_are_refused_quickly() {
+        let mut aliases = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for i in 1..12 {
+            let list = vec![format!("*a{}", i - 1); 9].join(",");
+            aliases.push_str(&format!("a{i}: &a{i} [{list}]\n"));
+        }
+        refusal(&format!("{ROLE}x: {}\n", "[".repeat(5000)));
+        refusal(&aliases);
+        refusal(&" ".repeat(MAX_BYTES + 1));
+    }
+
+    #[test]
+    fn rules_that_would_match_nothing_are_refused() {
+        let with = |version: &str, rule: &str| {
+            ROLE.replace("v7", version).replace("allow:", &format!("allow:\n    kubernetes_resources: [{rule}]"))
+        };
+        for (text, expected) in [
+            (with("v7", ""), "an empty list is not clear"),
+            (with("v7", "{kind: pods, namespace: x, name: '*', verbs: [get]}"), "did you mean \"pod\"?"),
+            (with("v7", "{kind: widget, namespace: x, name: '*', verbs: [get]}"), "a v8 role can name any kind"),
+            (with("v7", "{kind: pod, api_group: '', namespace: x, name: '*', verbs: [get]}"), "a v7 role has none"),
+            (with("v7", "{kind: pod, namespace: x, name: '*', verbs: []}"), "name at least one verb"),
+            (with("v7", "{kind: pod, name: '*', verbs: [get]}"), "pods are in namespaces"),
+            (with("v7", "{kind: kube_node, namespace: x, name: '*', verbs: [get]}"), "nodes are in no namespace"),
+            (with("v8", "{kind: pods, namespace: x, name: '*', verbs: [get]}"), "a v8 role names the API group"),
+            (with("v8", "{kind: pod, api_group: '', namespace: x, name: '*', verbs: [get]}"), "write \"pods\""),
+            (
+                with("v8", "{kind: pods/log, api_group: '', namespace: x, name: '*', verbs: [get]}"),
+                "without a subresource",
+            ),
+            (
+                with("v8", "{kind: pods, api_group: '', namespace: x, name: '*', verbs: [read]}"),
+                "unknown value \"read\"",
+            ),
+            (ROLE.replace("allow:", "allow:\n    kubernetes_groups: ['system:{{external.x}}']"), "granted literally"),
+            (ROLE.replace("allow:", "allow:\n    kubernetes_groups: [\"a\\nb\"]"), "is not a name"),
+            (ROLE.replace("allow:", "allow:\n    kubernetes_users: ['*']"), "is not a name"),
+            (ROLE.replace("allow:", "allow:\n    logins: ['{{external.}}']"), "is not a template"),
+        ] {
+            assert!(refusal(&text).contains(expected), "{text}\n gives: {}\n wants: {expected}", refusal(&text));
+        }
+    }
 }
