@@ -4,6 +4,8 @@
 pub const PING: &str = "/v1/ping";
 /// `GET`, anonymous → [`crate::messages::CaBundle`].
 pub const CAS: &str = "/v1/cas";
+/// `GET` at the proxy, anonymous → [`crate::messages::web::WebPing`].
+pub const WEB_PING: &str = "/webapi/ping";
 /// `POST` [`crate::messages::user::LoginRequest`], anonymous → [`crate::messages::user::IssuedUser`].
 pub const LOGIN: &str = "/v1/login";
 /// `POST` [`crate::messages::service::JoinRequest`], anonymous → [`crate::messages::service::IssuedService`].

@@ -15,6 +15,7 @@ use crate::{
             WebCertRequest,
         },
         user::{ClusterRow, IssuedUser, Items, KubeClusterRow, LoginRequest, Me, ReissueRequest},
+        web::WebPing,
     },
     routes,
 };
@@ -50,6 +51,8 @@ macro_rules! calls {
 calls! {
     /// Asks who answers.
     ping: GET PING => Ping;
+    /// Asks a proxy, over its web certificate, who it is and where it is reached.
+    web_ping: GET WEB_PING => WebPing;
     /// Reads the cluster's CAs.
     cas: GET CAS => CaBundle;
     /// Logs a local user in.

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod audit;
 pub mod service;
 pub mod user;
+pub mod web;
 
 use serde::{Deserialize, Serialize};
 use teleport_types::ClusterName;
@@ -27,7 +28,7 @@ pub struct Ping {
 }
 
 /// Ways to log in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthOffer {
     /// The default way; `local` for a password.
     #[serde(rename = "type")]
