@@ -1,5 +1,7 @@
 //! A whole cluster of real processes and fakes of the outside world, for tests and the demo only.
 
+pub mod client;
+pub mod common;
 pub mod kubesim;
 pub mod process;
 pub mod programs;
