@@ -144,7 +144,7 @@ impl Emitter {
     /// Closes what a crash left open, so that nothing stays in progress for ever.
     fn close_orphans(&self) {
         let patch = Patch::interrupted("interrupted by a crash of the service");
-        for (uid, failed) in self.inner.spool.take_orphans() {
+        for (uid, failed) in self.inner.spool.open_events() {
             self.write_end(uid, &failed, &patch);
         }
     }

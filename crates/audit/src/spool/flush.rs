@@ -55,18 +55,22 @@ fn run(shared: &Shared) {
 
 /// Returns when there is something to do: at once for whoever waits, else after a while of gathering.
 fn wait_for_work(shared: &Shared) -> MutexGuard<'_, State> {
-    let wait =
-        |state, span| shared.work.wait_timeout_while(state, span, |state: &mut State| !state.hurry && !state.closed);
-    let mut state = shared.state();
-    if state.trouble.is_some() || !state.owed.is_empty() || state.reserve == Reserve::Released {
-        state = wait(state, RETRY).unwrap_or_else(PoisonError::into_inner).0;
-        return state;
+    let pause = |state, span| {
+        let idle = |state: &mut State| !state.hurry && !state.closed;
+        shared.work.wait_timeout_while(state, span, idle).unwrap_or_else(PoisonError::into_inner).0
+    };
+    let state = shared.state();
+    if state.trouble.is_some() {
+        return pause(state, RETRY);
     }
-    state = shared
-        .work
-        .wait_while(state, |state| !state.dirty && !state.hurry && !state.closed)
-        .unwrap_or_else(PoisonError::into_inner);
-    wait(state, GATHER).unwrap_or_else(PoisonError::into_inner).0
+    let idle = |state: &mut State| !state.dirty && !state.hurry && !state.closed;
+    let tends = !state.owed.is_empty() || state.reserve == Reserve::Released;
+    let state = if tends {
+        shared.work.wait_timeout_while(state, RETRY, idle).unwrap_or_else(PoisonError::into_inner).0
+    } else {
+        shared.work.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner)
+    };
+    if state.dirty { pause(state, GATHER) } else { state }
 }
 
 /// Syncs what was appended until now, without the lock, and tells who waits.

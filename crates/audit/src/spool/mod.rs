@@ -15,7 +15,6 @@ mod segment;
 mod state;
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -77,7 +76,6 @@ struct Shared {
     work: Condvar,
     synced: watch::Sender<Synced>,
     reader: Mutex<Reader>,
-    orphans: Mutex<HashMap<Uuid, String>>,
 }
 
 impl Spool {
@@ -92,7 +90,6 @@ impl Spool {
             work: Condvar::new(),
             synced: watch::Sender::new(Synced { seq: last, trouble: None }),
             reader: Mutex::new(Reader::new(found.confirmed)),
-            orphans: Mutex::new(found.orphans),
         });
         let flusher = flush::start(Arc::clone(&shared)).map_err(AuditError::storage("start a thread for", dir))?;
         Ok(Self { handle: Arc::new(Handle { shared, flusher: Some(flusher) }) })
@@ -113,9 +110,9 @@ impl Spool {
         self.wake_flusher(state);
     }
 
-    /// Returns the begun events that a crash left open, with the code each gets now.
-    pub(crate) fn take_orphans(&self) -> HashMap<Uuid, String> {
-        std::mem::take(&mut *lock(&self.shared().orphans))
+    /// Returns the begun events that are open, with the code each gets when it fails.
+    pub(crate) fn open_events(&self) -> Vec<(Uuid, String)> {
+        self.shared().state().open.iter().map(|(uid, open)| (*uid, open.failed.to_string())).collect()
     }
 
     /// Waits until everything appended so far is on the disk.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     Limits, flush, read,
     segment::{self, Segment},
-    state::{Reserve, State},
+    state::{Open, Reserve, State},
 };
 use crate::{AuditError, Hash, Record, WriterId, event::failed_code, record::Part};
 
@@ -25,7 +25,6 @@ pub(super) struct Found {
     pub(super) writer: WriterId,
     pub(super) state: State,
     pub(super) confirmed: u64,
-    pub(super) orphans: HashMap<Uuid, String>,
 }
 
 pub(super) fn open(dir: &Path, limits: Limits) -> Result<Found, AuditError> {
@@ -60,7 +59,7 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Found, AuditError> {
         segments,
         file: Arc::new(file),
         left: Vec::new(),
-        open: HashMap::new(),
+        open: walk.orphans.into_iter().map(|(uid, failed)| (uid, Open { seq: 0, failed: failed.into() })).collect(),
         owed: VecDeque::new(),
         reserve: if held.is_ok() { Reserve::Held } else { Reserve::Released },
         torn: false,
@@ -72,7 +71,7 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Found, AuditError> {
         line: Vec::new(),
     };
     let confirmed = read::load_confirmed(dir)?.min(next - 1);
-    Ok(Found { writer, state, confirmed, orphans: walk.orphans })
+    Ok(Found { writer, state, confirmed })
 }
 
 /// Holds the folder until the file is dropped, so that two processes never write one chain.

@@ -79,7 +79,11 @@ impl State {
         if let Some(kind) = self.trouble {
             return Err(AuditError::storage("sync", self.dir.as_path())(kind.into()));
         }
-        self.settle()?;
+        if let Err(error) = self.settle()
+            && priority == Priority::Normal
+        {
+            return Err(error);
+        }
         let begin = matches!(kind, Kind::Begin { .. });
         self.admit(json.len() as u64 + if begin { END_ROOM } else { 0 }, priority)?;
         let name = if begin { "begin" } else { "event" };
@@ -97,8 +101,12 @@ impl State {
     }
 
     pub(super) fn append_end(&mut self, uid: Uuid, json: &[u8]) {
-        self.owed.push_back((uid, json.to_vec()));
-        if let Err(error) = self.settle() {
+        let written = self.settle().and_then(|()| self.write("end", json));
+        if written.is_ok() {
+            self.open.remove(&uid);
+        }
+        if let Err(error) = written {
+            self.owed.push_back((uid, json.to_vec()));
             tracing::error!(%error, owed = self.owed.len(), "the close of an audit event waits for room");
         }
     }

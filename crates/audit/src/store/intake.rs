@@ -125,7 +125,9 @@ impl Writing {
         };
         let expected = seq + 1;
         if first.seq() > expected {
-            if batch.oldest <= expected {
+            // Only what the sender does not have any more counts as lost.
+            if batch.oldest < first.seq() {
+                let expected = expected.max(batch.oldest);
                 return Err(Refused::Expected { writer: first.writer(), expected });
             }
             return Ok(Meeting { skip: 0, gap: Some((expected, GapReason::Missing)) });

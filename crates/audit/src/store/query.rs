@@ -9,7 +9,12 @@ use std::{
 use jiff::{Span, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, day::DayFile, lines::Lines, logged::Logged};
+use super::{
+    Store,
+    day::{self, DayFile},
+    lines::Lines,
+    logged::Logged,
+};
 use crate::{AuditError, Record, record::Part};
 
 /// Which events; the default is all.
@@ -66,7 +71,7 @@ impl Store {
     /// # Errors
     /// When the log cannot be read.
     pub fn query(&self, filter: &Filter, limit: usize) -> Result<Vec<Logged>, AuditError> {
-        let files = self.shared.writing().days.files()?;
+        let files = day::files(&self.shared.dir)?;
         // An end comes after its begin, so on the way back it is met first. Only pairs around the current place wait.
         let mut ends: HashMap<uuid::Uuid, Record> = HashMap::new();
         let mut found = Vec::new();
@@ -104,7 +109,7 @@ impl Store {
         filter: &Filter,
         mut each: impl FnMut(Logged) -> Result<(), E>,
     ) -> Result<Result<(), E>, AuditError> {
-        let files = self.shared.writing().days.files()?;
+        let files = day::files(&self.shared.dir)?;
         let mut open: HashMap<uuid::Uuid, (u64, Record)> = HashMap::new();
         let mut begun = 0;
         for file in files.iter().filter(|file| filter.reads(file)) {

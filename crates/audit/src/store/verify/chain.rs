@@ -30,19 +30,29 @@ pub(super) struct Chain {
     findings: Vec<Finding>,
 }
 
+/// What a signed head says about a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vouched {
+    /// None covers it directly.
+    Silent,
+    /// It is exactly what was signed.
+    Holds,
+    /// It is not what was signed.
+    Contradicted,
+}
+
 #[derive(Clone)]
 struct Link {
     seq: u64,
     /// `None` when the record is not here, so nothing can be compared with it.
     hash: Option<Hash>,
-    /// A signed head vouches for exactly this record.
-    signed: bool,
+    vouched: Vouched,
     place: Place,
 }
 
 impl Chain {
     pub(super) fn new(writer: WriterId, place: &Place) -> Self {
-        let last = Link { seq: 0, hash: Some(Hash::NONE), signed: true, place: place.clone() };
+        let last = Link { seq: 0, hash: Some(Hash::NONE), vouched: Vouched::Holds, place: place.clone() };
         Self { writer, last, suspect: None, holes: Vec::new(), findings: Vec::new() }
     }
 
@@ -62,20 +72,23 @@ impl Chain {
         if from < to {
             self.holes.push((from, to, place.clone()));
         }
-        self.last = Link { seq: to - 1, hash: None, signed: false, place: place.clone() };
+        self.last = Link { seq: to - 1, hash: None, vouched: Vouched::Silent, place: place.clone() };
     }
 
     /// Goes on at `seq` whatever came before, as a note of the store says.
     pub(super) fn go_on_at(&mut self, seq: u64, place: &Place) {
         self.settle(None);
-        self.last = Link { seq: seq - 1, hash: None, signed: false, place: place.clone() };
+        self.last = Link { seq: seq - 1, hash: None, vouched: Vouched::Silent, place: place.clone() };
     }
 
-    pub(super) fn record(&mut self, record: &Record, signed: bool, place: &Place) {
+    pub(super) fn record(&mut self, record: &Record, vouched: Vouched, place: &Place) {
+        if vouched == Vouched::Contradicted {
+            self.changed(record.seq(), place);
+        }
         if record.seq() <= self.last.seq {
             return self.misplaced(record.seq(), place);
         }
-        let link = Link { seq: record.seq(), hash: Some(record.hash()), signed, place: place.clone() };
+        let link = Link { seq: record.seq(), hash: Some(record.hash()), vouched, place: place.clone() };
         let fits = self.last.hash.is_none_or(|hash| hash == record.prev());
         let known = self.suspect.is_some();
         self.settle(Some(fits));
@@ -87,7 +100,7 @@ impl Chain {
     }
 
     /// Notes that a record is not what a signed head, or the records around it, say.
-    pub(super) fn changed(&mut self, seq: u64, place: &Place) {
+    fn changed(&mut self, seq: u64, place: &Place) {
         let finding = place.finding(Some(self.writer), Some(seq), Problem::Changed);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
@@ -106,8 +119,8 @@ impl Chain {
     /// Decides which record of a misfit was changed; `next_fits` tells whether the record after both fits the second.
     fn settle(&mut self, next_fits: Option<bool>) {
         let Some(first) = self.suspect.take() else { return };
-        // The second one's own bytes are vouched for by what follows, or the first one's by a signature.
-        let second_changed = next_fits == Some(false) || first.signed;
+        let contradicted = next_fits == Some(false) || self.last.vouched == Vouched::Contradicted;
+        let second_changed = first.vouched == Vouched::Holds || contradicted;
         let changed = if second_changed { self.last.clone() } else { first };
         self.changed(changed.seq, &changed.place);
     }

@@ -20,7 +20,7 @@ use super::{
     intake::{GapReason, Note},
 };
 use crate::{AuditError, Hash, Record, WriterId};
-use chain::{Chain, Place};
+use chain::{Chain, Place, Vouched};
 
 pub use report::{Finding, Problem, Report, WriterState};
 
@@ -31,10 +31,20 @@ pub use report::{Finding, Problem, Report, WriterState};
 pub fn verify(dir: &Path, check: impl Fn(&[u8], &[u8]) -> bool) -> Result<Report, AuditError> {
     let mut walk = Walk::default();
     walk.read_heads(&heads::path(dir), check)?;
-    for file in day::files(dir)? {
-        walk.read_day(&file.path)?;
+    let files = day::files(dir)?;
+    for (index, file) in files.iter().enumerate() {
+        let end = if index + 1 == files.len() { FileEnd::Growing } else { FileEnd::Final };
+        walk.read_day(&file.path, end)?;
     }
     Ok(walk.finish(dir))
+}
+
+/// Whether a file may end in half a line: the newest one may, while the store appends to it or after a crash. What was
+/// acknowledged is whole, so a signed head tells a cut line from that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileEnd {
+    Growing,
+    Final,
 }
 
 /// The walk over all lines.
@@ -55,8 +65,10 @@ impl Walk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(AuditError::storage("read", path)(error)),
         };
+        let whole =
+            content.iter().rposition(|byte| *byte == b'\n').and_then(|end| content.get(..end)).unwrap_or_default();
         let mut prev = Hash::NONE;
-        for (line, text) in (1..).zip(content.split(|byte| *byte == b'\n').filter(|text| !text.is_empty())) {
+        for (line, text) in (1..).zip(whole.split(|byte| *byte == b'\n').filter(|text| !text.is_empty())) {
             let statement = serde_json::from_slice::<SignedHeads>(text).ok().and_then(|heads| {
                 let holds = check(heads.signed.as_bytes(), &heads.signature()?);
                 heads.statement().filter(|said| holds && said.prev == prev)
@@ -75,14 +87,18 @@ impl Walk {
         Ok(())
     }
 
-    fn read_day(&mut self, path: &Path) -> Result<(), AuditError> {
+    fn read_day(&mut self, path: &Path, end: FileEnd) -> Result<(), AuditError> {
         let storage = |error| AuditError::storage("read", path)(error);
         let mut lines = BufReader::new(File::open(path).map_err(storage)?);
         let mut place = Place { file: path.to_path_buf(), line: 0 };
         let mut text = Vec::new();
         while lines.read_until(b'\n', &mut text).map_err(storage)? > 0 {
             place.line += 1;
-            let line = text.strip_suffix(b"\n").unwrap_or(&text);
+            let line = match text.strip_suffix(b"\n") {
+                Some(line) => line,
+                None if end == FileEnd::Growing => return Ok(()),
+                None => &text,
+            };
             if let Some(record) = Record::parse(line) {
                 self.record(&record, &place);
             } else if let Ok(note) = serde_json::from_slice::<Note>(line) {
@@ -100,9 +116,11 @@ impl Walk {
         let chain = self.chains.entry(record.writer()).or_insert_with(|| Chain::new(record.writer(), place));
         let expected = chain.next();
         let signed = self.signed.get(&record.writer()).and_then(|heads| heads.get(&record.seq()));
-        if signed.is_some_and(|hashes| !hashes.contains(&record.hash())) {
-            chain.changed(record.seq(), place);
-        }
+        let vouched = match signed {
+            None => Vouched::Silent,
+            Some(hashes) if hashes.contains(&record.hash()) => Vouched::Holds,
+            Some(_) => Vouched::Contradicted,
+        };
         if record.seq() > expected {
             // Lines that cannot be read, after the last one that could, are the likeliest place of what is missing.
             let mut missing = expected;
@@ -115,7 +133,7 @@ impl Walk {
             }
             chain.hole(missing, record.seq(), place);
         }
-        chain.record(record, signed.is_some(), place);
+        chain.record(record, vouched, place);
     }
 
     fn note(&mut self, note: &Note, place: &Place) {

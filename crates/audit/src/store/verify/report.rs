@@ -75,7 +75,7 @@ impl fmt::Display for Problem {
         match self {
             Self::Changed => f.write_str("was changed after it was written"),
             Self::Unreadable => f.write_str("cannot be read: it was changed after it was written"),
-            Self::Missing { through } => write!(f, "is missing, and so is everything through record {through}"),
+            Self::Missing { .. } => f.write_str("is missing"),
             Self::Reordered => f.write_str("is not in its place"),
             Self::Repeated => f.write_str("is here a second time"),
             Self::Truncated { head } => write!(f, "is missing: the log was cut off before the signed record {head}"),
@@ -93,7 +93,13 @@ impl fmt::Display for Finding {
             (Some(writer), Some(seq)) => write!(f, "record {seq} of writer {writer} ")?,
             _ => f.write_str("the line ")?,
         }
-        self.problem.fmt(f)
+        self.problem.fmt(f)?;
+        match self.problem {
+            Problem::Missing { through } if self.seq != Some(through) => {
+                write!(f, ", and so are those through {through}")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
