@@ -97,7 +97,7 @@ impl Error {
     }
 
     /// Returns what happened and what to do; the second is empty when there is nothing to say.
-    fn texts(&self) -> (String, String) {
+    pub(crate) fn texts(&self) -> (String, String) {
         match self {
             Self::Usage { what, hint }
             | Self::File { what, hint, .. }

@@ -37,7 +37,9 @@ impl ProxyTarget {
     /// # Errors
     /// Says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let wrong = |reason: &str| Error::usage(format!("{text:?} is not a proxy address: {reason}"), "write HOST or HOST:PORT");
+        let wrong = |reason: &str| {
+            Error::usage(format!("{text:?} is not a proxy address: {reason}"), "write HOST or HOST:PORT")
+        };
         let rest = text.trim();
         let (rest, https) = match rest.strip_prefix("https://") {
             Some(rest) => (rest.strip_suffix('/').unwrap_or(rest), true),
@@ -76,7 +78,9 @@ impl ProxyTarget {
     pub fn candidates(&self) -> Vec<ProxyAddr> {
         match self {
             Self::Exact(addr) => vec![addr.clone()],
-            Self::Bare(host) => DEFAULT_PORTS.iter().map(|port| ProxyAddr { host: host.clone(), port: *port }).collect(),
+            Self::Bare(host) => {
+                DEFAULT_PORTS.iter().map(|port| ProxyAddr { host: host.clone(), port: *port }).collect()
+            }
         }
     }
 }
@@ -89,7 +93,9 @@ impl ProxyAddr {
     pub fn parse(text: &str) -> Result<Self, Error> {
         match ProxyTarget::parse(text)? {
             ProxyTarget::Exact(addr) => Ok(addr),
-            ProxyTarget::Bare(host) => Err(Error::usage(format!("{host} is written without its port"), "write HOST:PORT")),
+            ProxyTarget::Bare(host) => {
+                Err(Error::usage(format!("{host} is written without its port"), "write HOST:PORT"))
+            }
         }
     }
 
@@ -220,8 +226,22 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_with_its_reason() {
         for text in [
-            "", "http://proxy", "proxy:0", "proxy:70000", "proxy:", "proxy:+1", "a b", "../etc", "a/b:1", "user@host",
-            "[::1", "[::1]x", "proxy:443,3023", "-x", "a..b", "\u{1b}[2J",
+            "",
+            "http://proxy",
+            "proxy:0",
+            "proxy:70000",
+            "proxy:",
+            "proxy:+1",
+            "a b",
+            "../etc",
+            "a/b:1",
+            "user@host",
+            "[::1",
+            "[::1]x",
+            "proxy:443,3023",
+            "-x",
+            "a..b",
+            "\u{1b}[2J",
         ] {
             let error = ProxyTarget::parse(text).expect_err(text).to_string();
             assert!(error.contains("not a proxy address") && !error.contains('\u{1b}'), "{error}");

@@ -12,7 +12,10 @@ pub(crate) fn retry<T>(patience: Duration, pause: Duration, mut attempt: impl Fn
         if Instant::now() >= deadline {
             return None;
         }
-        #[expect(clippy::disallowed_methods, reason = "file locks have no event to wait for, and no runtime runs here")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "file locks have no event to wait for, and no runtime runs here"
+        )]
         std::thread::sleep(pause);
     }
 }

@@ -20,7 +20,10 @@ const LAYOUTS: &[(&str, &str)] = &[
     ("by hand, commented", include_str!("kubeconfig/commented.yaml")),
     ("strings that look like other things", include_str!("kubeconfig/odd-strings.yaml")),
     ("lists indented", include_str!("kubeconfig/indented.yaml")),
-    ("nothing in it yet", "apiVersion: v1\nclusters: []\ncontexts: []\ncurrent-context: \"\"\nkind: Config\nusers: [] # none\n"),
+    (
+        "nothing in it yet",
+        "apiVersion: v1\nclusters: []\ncontexts: []\ncurrent-context: \"\"\nkind: Config\nusers: [] # none\n",
+    ),
 ];
 
 #[test]
@@ -42,15 +45,24 @@ fn login_then_logout_leaves_the_file_byte_for_byte() {
 #[test]
 fn every_other_layout_keeps_what_it_says() {
     for (name, text) in [
-        ("flow", "{apiVersion: v1, kind: Config, clusters: [{name: a, cluster: {server: 'https://a', odd: yes}}], users: []}\n"),
+        (
+            "flow",
+            "{apiVersion: v1, kind: Config, clusters: [{name: a, cluster: {server: 'https://a', odd: yes}}], users: []}\n",
+        ),
         ("flow lists", "clusters: [{name: a, cluster: {server: x}}]\nusers:\n- {name: u, user: {token: '1e3'}}\n"),
-        ("JSON", "{\"apiVersion\":\"v1\",\"contexts\":[{\"name\":\"a\",\"context\":{\"cluster\":\"a\",\"user\":\"u\"}}],\"current-context\":\"a\"}"),
+        (
+            "JSON",
+            "{\"apiVersion\":\"v1\",\"contexts\":[{\"name\":\"a\",\"context\":{\"cluster\":\"a\",\"user\":\"u\"}}],\"current-context\":\"a\"}",
+        ),
         ("nulls", "apiVersion: v1\nclusters: null\ncontexts:\ncurrent-context:\nusers: ~\n"),
         ("no end of line", "apiVersion: v1\nclusters:\n- name: a\n  cluster: {server: x}"),
         ("Windows line ends", "apiVersion: v1\r\nclusters:\r\n- name: a\r\n  cluster:\r\n    server: x\r\n"),
         ("document marks", "---\napiVersion: v1\nclusters:\n- name: a\n  cluster: {server: x}\n...\n"),
         ("anchors", "clusters:\n- &a\n  name: a\n  cluster: &c {server: x}\n- name: b\n  cluster: *c\n"),
-        ("block text", "users:\n- name: u\n  user:\n    token: |\n      - not: an entry\n\n      # nor a comment\n\ncurrent-context: >-\n  folded\n  name\n"),
+        (
+            "block text",
+            "users:\n- name: u\n  user:\n    token: |\n      - not: an entry\n\n      # nor a comment\n\ncurrent-context: >-\n  folded\n  name\n",
+        ),
         ("empty", ""),
         ("only a comment", "# mine\n\n"),
     ] {
@@ -175,7 +187,8 @@ fn with_several_files_each_entry_stays_where_it_lives() {
     let dir = tempfile::tempdir().expect("temp dir");
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
     let list = PathBuf::from(format!("{}:{}", a.display(), b.display()));
-    fs::write(&b, "contexts:\n- context:\n    cluster: k\n    user: k\n  name: kind\ncurrent-context: kind\n").expect("write");
+    fs::write(&b, "contexts:\n- context:\n    cluster: k\n    user: k\n  name: kind\ncurrent-context: kind\n")
+        .expect("write");
     let b_before = read(&b);
 
     login(&list, "prod");
@@ -230,7 +243,8 @@ fn logout_from_one_proxy_leaves_the_entries_of_another() {
 fn names_that_are_no_dns_labels_make_entries_too() {
     let dir = tempfile::tempdir().expect("temp dir");
     let file = dir.path().join("config");
-    for name in ["arn:aws:eks:eu-west-1:1:cluster/prod", "yes", "0755", "null", "#x", "- a:b".replace(' ', "").as_str()] {
+    for name in ["arn:aws:eks:eu-west-1:1:cluster/prod", "yes", "0755", "null", "#x", "- a:b".replace(' ', "").as_str()]
+    {
         login(&file, name);
         let current = kubeconfig(&file).current().expect("reads").expect("ours");
         assert_eq!((current.kube_cluster.as_str(), current.cluster.as_str()), (name, "main"));
@@ -268,7 +282,11 @@ fn kubectl_reads_every_layout_and_writes_what_we_read() {
         login(&file, "prod");
         assert_includes(&kubectl_view(&kubectl, &file), &before, name);
         let contexts = run(&kubectl, &file, &["config", "get-contexts", "main-prod", "--no-headers"]);
-        assert_eq!(contexts.split_whitespace().collect::<Vec<_>>(), ["*", "main-prod", "main-prod", "main-prod"], "{name}");
+        assert_eq!(
+            contexts.split_whitespace().collect::<Vec<_>>(),
+            ["*", "main-prod", "main-prod", "main-prod"],
+            "{name}"
+        );
 
         run(&kubectl, &file, &["config", "set-context", "--current", "--namespace=team-a"]);
         let rewritten = read(&file);

@@ -44,7 +44,9 @@ pub(super) fn apply(merged: &mut Merged, proxy: &ProxyAddr) -> Forgotten {
 
     merged.remove(Section::Contexts, |item| contexts.contains(name_of(item)) && is_gone(item));
     merged.remove(Section::Users, |item| entries::is_for(item, proxy));
-    merged.remove(Section::Clusters, |item| clusters.contains(name_of(item)) && entries::is_ours(Section::Clusters, item));
+    merged.remove(Section::Clusters, |item| {
+        clusters.contains(name_of(item)) && entries::is_ours(Section::Clusters, item)
+    });
     if let Some(restored) = &restored {
         merged.set_current_context(restored);
     }

@@ -53,8 +53,7 @@ impl Merged {
     /// # Errors
     /// When one cannot be read or is broken.
     pub(super) fn read(paths: &KubeconfigPaths) -> Result<Self, Error> {
-        let load =
-            |path: &PathBuf| Ok::<_, Error>(Loaded { path: path.clone(), document: Document::read(path)? });
+        let load = |path: &PathBuf| Ok::<_, Error>(Loaded { path: path.clone(), document: Document::read(path)? });
         let first = load(&paths.first().to_path_buf())?;
         let others = paths.all().iter().skip(1).map(load).collect::<Result<_, _>>()?;
         Ok(Self { first, others })

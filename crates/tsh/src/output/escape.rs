@@ -36,7 +36,9 @@ mod tests {
 
     #[test]
     fn nothing_that_drives_a_terminal_passes() {
-        for hostile in ["\x1b[2J", "\x1b]52;c;YQ==\x07", "a\rb", "a\nb", "\u{9b}31m", "a\u{202e}b", "\u{200b}", "\x7f", "\t"] {
+        for hostile in
+            ["\x1b[2J", "\x1b]52;c;YQ==\x07", "a\rb", "a\nb", "\u{9b}31m", "a\u{202e}b", "\u{200b}", "\x7f", "\t"]
+        {
             let safe = escape(hostile);
             assert!(safe.chars().all(|c| !is_hostile(c)), "{safe:?}");
             assert!(safe.contains('\\'), "{safe:?}");

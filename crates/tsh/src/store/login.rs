@@ -75,7 +75,13 @@ impl Store {
     /// When a file is damaged.
     pub fn login(&self, profile: &Profile) -> Result<Option<Login>, Error> {
         let files = LoginFiles::of(self, profile.host(), &profile.user);
-        let again = || damaged(&files.certificate, "it does not fit its key", &format!("run: tsh login --proxy={}", profile.host()));
+        let again = || {
+            damaged(
+                &files.certificate,
+                "it does not fit its key",
+                &format!("run: tsh login --proxy={}", profile.host()),
+            )
+        };
         // A login that is being replaced right now may show the new key beside the old certificate.
         crate::wait::retry(Duration::from_millis(200), Duration::from_millis(20), || match files.load() {
             Ok(Some(Err(_))) => None,

@@ -69,7 +69,11 @@ impl Store {
         let Some(text) = read(&path)? else { return Ok(None) };
         let parsed = serde_saphyr::from_slice(&text).map_err(|error| {
             let text = error.without_snippet().to_string();
-            damaged(&path, text.lines().next().unwrap_or_default(), &format!("remove it and run: tsh login --proxy={proxy}"))
+            damaged(
+                &path,
+                text.lines().next().unwrap_or_default(),
+                &format!("remove it and run: tsh login --proxy={proxy}"),
+            )
         })?;
         Ok(Some(parsed))
     }

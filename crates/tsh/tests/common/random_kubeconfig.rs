@@ -16,8 +16,31 @@ impl Dice {
 }
 
 const SCALARS: &[&str] = &[
-    "yes", "'yes'", "\"0755\"", "0755", "1e3", "'1e3'", "null", "'null'", "~", "true", "\"\"", "''", "a b", "a: 'b # c'",
-    "2025-11-24", "'it''s'", "\"a\\nb\"", "https://h:6443", "[a, b]", "{a: b}", "{}", "-1.5", "x#y", "1_000", "'- x'",
+    "yes",
+    "'yes'",
+    "\"0755\"",
+    "0755",
+    "1e3",
+    "'1e3'",
+    "null",
+    "'null'",
+    "~",
+    "true",
+    "\"\"",
+    "''",
+    "a b",
+    "a: 'b # c'",
+    "2025-11-24",
+    "'it''s'",
+    "\"a\\nb\"",
+    "https://h:6443",
+    "[a, b]",
+    "{a: b}",
+    "{}",
+    "-1.5",
+    "x#y",
+    "1_000",
+    "'- x'",
 ];
 
 /// Makes a file in block style with comments, blank lines, unknown fields and odd values.
@@ -30,7 +53,8 @@ pub fn generate(seed: u64) -> String {
     if dice.roll(6) == 0 {
         text.push_str("---\n");
     }
-    let mut keys = vec!["apiVersion", "clusters", "contexts", "current-context", "kind", "preferences", "users", "x-mine"];
+    let mut keys =
+        vec!["apiVersion", "clusters", "contexts", "current-context", "kind", "preferences", "users", "x-mine"];
     while !keys.is_empty() {
         let key = keys.remove(dice.roll(keys.len() as u64) as usize);
         noise(&mut dice, &mut text, 0);
