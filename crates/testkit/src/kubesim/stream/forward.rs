@@ -5,6 +5,7 @@
 use std::{collections::HashMap, convert::Infallible};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
@@ -51,7 +52,8 @@ where
 
 async fn connection(error: Stream, mut data: Stream, namespace: String, pod: String) {
     let port = data.header("port").and_then(|port| port.parse::<u16>().ok()).unwrap_or(0);
-    let Some((mut reader, mut writer)) = connect(port, &namespace, &pod).map(tokio::io::split) else {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let Some(service) = service(port, format!("hello from {namespace}/{pod}\n"), far) else {
         let text = format!(
             "error forwarding port {port} to pod {pod}, uid : failed to connect to localhost:{port} inside namespace \"{namespace}\", IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused"
         );
@@ -60,6 +62,7 @@ async fn connection(error: Stream, mut data: Stream, namespace: String, pod: Str
         data.outgoing.finish().await;
         return;
     };
+    let (mut reader, mut writer) = tokio::io::split(near);
     let up = async {
         while let Some(piece) = data.incoming.recv().await {
             if writer.write_all(&piece).await.is_err() {
@@ -78,35 +81,28 @@ async fn connection(error: Stream, mut data: Stream, namespace: String, pod: Str
         data.outgoing.finish().await;
         error.outgoing.finish().await;
     };
-    tokio::join!(up, down);
+    tokio::join!(service, up, down);
 }
 
-/// Connects to what listens on a port of a pod.
-fn connect(port: u16, namespace: &str, pod: &str) -> Option<DuplexStream> {
-    let (near, far) = tokio::io::duplex(64 * 1024);
+/// Returns what listens on a port, serving `io` until the client is done; `None` when nothing does.
+fn service(port: u16, greeting: String, io: DuplexStream) -> Option<BoxFuture<'static, ()>> {
     match port {
-        80 | 8080 => {
-            let greeting = Bytes::from(format!("hello from {namespace}/{pod}\n"));
-            // Ends with the connection: the other half of the pair is dropped then.
-            tokio::spawn(async move {
-                let service = service_fn(move |_: Request<Incoming>| {
-                    let greeting = greeting.clone();
-                    async move { Ok::<_, Infallible>(Response::new(Full::new(greeting))) }
-                });
-                let io = hyper_util::rt::TokioIo::new(far);
-                // A client that goes away in the middle is no failure of ours.
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+        80 | 8080 => Some(Box::pin(async move {
+            let greeting = Bytes::from(greeting);
+            let service = service_fn(move |_: Request<Incoming>| {
+                let greeting = greeting.clone();
+                async move { Ok::<_, Infallible>(Response::new(Full::new(greeting))) }
             });
-        }
-        7 => {
-            tokio::spawn(async move {
-                let (mut reader, mut writer) = tokio::io::split(far);
-                // As above.
-                let _ = tokio::io::copy(&mut reader, &mut writer).await;
-                let _ = writer.shutdown().await;
-            });
-        }
-        _ => return None,
+            let io = hyper_util::rt::TokioIo::new(io);
+            // A client that goes away in the middle is no failure of ours.
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+        })),
+        7 => Some(Box::pin(async move {
+            let (mut reader, mut writer) = tokio::io::split(io);
+            // As above.
+            let _ = tokio::io::copy(&mut reader, &mut writer).await;
+            let _ = writer.shutdown().await;
+        })),
+        _ => None,
     }
-    Some(near)
 }
