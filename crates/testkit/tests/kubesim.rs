@@ -1,5 +1,7 @@
 //! The simulator against real kubectls: what the other tests rest on.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so at once")]
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -63,16 +65,16 @@ async fn every_kubectl_reads_writes_and_prints() {
     for kubectl in Kubectl::all("every_kubectl_reads_writes_and_prints", &sim.kubeconfig_for_admin().unwrap()) {
         let pods = kubectl.run(&["get", "pods", "-n", "production"]).ok().stdout;
         assert!(pods.starts_with("NAME    READY   STATUS    RESTARTS   AGE\napi-0   1/1     Running"), "{pods}");
-        kubectl.run(&["describe", "pod", "web-0"]).ok();
+        let _ = kubectl.run(&["describe", "pod", "web-0"]).ok();
         let file = kubectl.file("cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n");
         assert_eq!(kubectl.run(&["apply", "-f", &file]).ok().stdout, "configmap/x created\n", "{}", kubectl.version);
         kubectl.file("cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: c}\n");
         assert_eq!(kubectl.run(&["apply", "-f", &file]).ok().stdout, "configmap/x configured\n");
         assert_eq!(kubectl.run(&["get", "cm", "x", "-o", "jsonpath={.data.a}"]).ok().stdout, "c");
-        kubectl.run(&["delete", "cm", "x"]).ok();
-        kubectl.run(&["create", "configmap", "y", "--from-literal=k=v"]).ok();
+        let _ = kubectl.run(&["delete", "cm", "x"]).ok();
+        let _ = kubectl.run(&["create", "configmap", "y", "--from-literal=k=v"]).ok();
         assert_eq!(sim.get("configmaps", "default", "y").unwrap()["data"], json!({"k": "v"}));
-        kubectl.run(&["delete", "cm", "y"]).ok();
+        let _ = kubectl.run(&["delete", "cm", "y"]).ok();
         let gone = kubectl.run(&["delete", "cm", "y"]);
         assert_eq!(
             (gone.code, gone.stderr.as_str()),
@@ -111,7 +113,7 @@ async fn every_kubectl_runs_commands_in_a_pod() {
         let copied = kubectl.run_with(&["exec", "-i", "web-0", "--", "cat"], lines.as_bytes()).ok().stdout;
         assert!(copied == lines, "{}: {} of {} bytes came back", kubectl.version, copied.len(), lines.len());
         let file = kubectl.file("note", "hello\n");
-        kubectl.run(&["cp", &file, "web-0:note"]).ok();
+        let _ = kubectl.run(&["cp", &file, "web-0:note"]).ok();
         assert_eq!(kubectl.run(&["exec", "web-0", "--", "cat", "note"]).ok().stdout, "hello\n");
     }
 }
@@ -158,7 +160,7 @@ async fn going_down_cuts_and_coming_up_serves_again() {
     logs.wait(PATIENCE);
     assert_ne!(kubectl.run(&["get", "pods"]).code, 0);
     sim.up().await.unwrap();
-    kubectl.run(&["get", "pods"]).ok();
+    let _ = kubectl.run(&["get", "pods"]).ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +170,7 @@ async fn requests_are_remembered_as_the_api_server_saw_them() {
     let Some(kubectl) = Kubectl::all("requests_are_remembered_as_the_api_server_saw_them", &proxy).pop() else {
         return;
     };
-    kubectl
+    let _ = kubectl
         .run(&["get", "--raw", "/api/v1/namespaces/default/pods?limit=1", "--as", "alice", "--as-group", "devs"])
         .ok();
     let seen = sim.requests().pop().unwrap();
