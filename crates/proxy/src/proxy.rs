@@ -42,7 +42,6 @@ pub struct Proxy {
     facts: Facts,
     keeper: CertificateKeeper,
     client: Client,
-    clock: Clock,
 }
 
 impl Proxy {
@@ -61,7 +60,7 @@ impl Proxy {
             limits: setup.limits,
             metrics: Metrics::default(),
         };
-        Self { front: Arc::new(front), facts, keeper, client: setup.client, clock: setup.clock }
+        Self { front: Arc::new(front), facts, keeper, client: setup.client }
     }
 
     /// Returns what the proxy counts.
@@ -90,10 +89,10 @@ impl Proxy {
 
     /// Runs until told to stop; returns when the last connection has ended or was cut.
     pub async fn run(self, listener: Box<dyn Accept>, stop: Stop) {
-        let Self { front, facts, keeper, client, clock } = self;
+        let Self { front, facts, keeper, client } = self;
         let upkeep = TaskGroup::new("proxy-upkeep");
         let upkeep_stop = upkeep.stop_signal();
-        upkeep.spawn("facts", facts.follow(client, clock, upkeep_stop.clone()));
+        upkeep.spawn("facts", facts.follow(client, upkeep_stop.clone()));
         upkeep.spawn("certificate", keeper.keep(upkeep_stop));
         let drain = front.limits.handshake;
         front::serve(front, listener, stop).await;

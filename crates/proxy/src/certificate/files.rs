@@ -81,3 +81,57 @@ pub(super) fn load(content: &[Content], pairs: &[KeyPairFiles]) -> Result<Vec<Ar
     };
     content.iter().zip(pairs).map(load).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use teleport_pki::{AltName, KeyPair, Template, testing::TestCas};
+
+    use super::*;
+
+    fn write_pair(folder: &Path, cas: &TestCas) {
+        let names = [AltName::parse("proxy.example.com").expect("a name")];
+        let template = Template::web(&cas.cluster, &names).expect("template");
+        let key = KeyPair::generate();
+        let certificate = template.issue(&cas.host, key.public(), cas.validity()).expect("issues");
+        std::fs::write(folder.join("crt"), pem::encode_certificates(&[certificate])).expect("writes");
+        std::fs::write(folder.join("key"), key.to_pem().as_bytes()).expect("writes");
+    }
+
+    #[test]
+    fn what_is_served_stays_while_the_files_are_wrong_and_changes_once_they_are_right() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let cas = TestCas::new("main");
+        let (crt, key) = (folder.path().join("crt"), folder.path().join("key"));
+        let pairs = [KeyPairFiles { cert_file: crt.clone(), key_file: key.clone() }];
+        let (mut files, certificates) = (Files::new(&pairs), Certificates::new());
+        let served = || certificates.find(None);
+
+        files.look(&certificates);
+        assert!(served().is_none(), "there are no files yet");
+        write_pair(folder.path(), &cas);
+        files.look(&certificates);
+        let first = served().expect("served now");
+        files.look(&certificates);
+        assert!(Arc::ptr_eq(&first, &served().expect("served")), "nothing changed");
+
+        let good_key = std::fs::read(&key).expect("reads");
+        for wrong in [&b""[..], b"-----BEGIN PRIVATE KEY-----\n", KeyPair::generate().to_pem().as_bytes()] {
+            std::fs::write(&key, wrong).expect("writes");
+            files.look(&certificates);
+            assert!(Arc::ptr_eq(&first, &served().expect("served")), "the old one stays");
+        }
+        std::fs::remove_file(&key).expect("removes");
+        files.look(&certificates);
+        assert!(Arc::ptr_eq(&first, &served().expect("served")), "the old one stays");
+
+        std::fs::write(&key, good_key).expect("writes");
+        files.look(&certificates);
+        let again = served().expect("served");
+        assert_eq!(again.cert, first.cert, "the same pair, read again");
+        write_pair(folder.path(), &cas);
+        files.look(&certificates);
+        assert_ne!(served().expect("served").cert, first.cert);
+    }
+}

@@ -9,7 +9,7 @@ use teleport_api::{
         web::{KubeOffer, ProxyOffer, WebOffer, WebPing},
     },
 };
-use teleport_runtime::{Backoff, Clock, Stop};
+use teleport_runtime::{Backoff, Stop};
 use teleport_types::ClusterName;
 use tokio::sync::watch;
 
@@ -61,7 +61,7 @@ impl Facts {
     }
 
     /// Asks auth until told to stop. While auth is away, what it told last stands.
-    pub(crate) async fn follow(self, client: Client, clock: Clock, stop: Stop) {
+    pub(crate) async fn follow(self, client: Client, stop: Stop) {
         let mut backoff = Backoff::new(Duration::from_millis(100), FRESH);
         loop {
             let wait = match ask(&client).await {
@@ -77,7 +77,7 @@ impl Facts {
             };
             tokio::select! {
                 () = stop.requested() => return,
-                () = clock.sleep(wait) => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
