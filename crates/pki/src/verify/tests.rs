@@ -1,3 +1,5 @@
+//! What is verified and what is refused, certificate by certificate.
+
 //! What the verifier accepts and refuses.
 
 use std::time::Duration;
