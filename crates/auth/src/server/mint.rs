@@ -1,0 +1,78 @@
+//! The server certificates auth answers with: its own name's, and those of Kubernetes names that nobody serves, made when
+//! a client asks and kept for a while.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use teleport_pki::{CaKind, CertifiedKey, KeyPair, Template};
+use teleport_runtime::Clock;
+use teleport_types::sni::InternalName;
+
+use crate::{AuthError, ca::Authorities};
+
+/// How long a certificate lasts; another is made at half of it.
+const LIFETIME: Duration = Duration::from_secs(2 * 24 * 3600);
+/// Most certificates kept. Anybody can ask for any Kubernetes name, so names must not fill the memory.
+const KEPT: usize = 1024;
+
+/// Makes and keeps certificates.
+#[derive(Debug)]
+pub(crate) struct Mint {
+    authorities: Arc<Authorities>,
+    clock: Clock,
+    key: KeyPair,
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    certificate: Arc<CertifiedKey>,
+    renew_at: Timestamp,
+}
+
+impl Mint {
+    pub(crate) fn new(authorities: Arc<Authorities>, clock: Clock) -> Self {
+        Self { authorities, clock, key: KeyPair::generate(), kept: Mutex::default() }
+    }
+
+    /// Returns the certificate of an internal name of this cluster; `None` for any other name.
+    fn certificate(&self, host: &str) -> Option<Arc<CertifiedKey>> {
+        let name = InternalName::parse(host)?;
+        match &name {
+            InternalName::Auth(cluster) | InternalName::Kube { cluster, .. }
+                if *cluster == self.authorities.cluster => {}
+            _ => return None,
+        }
+        let now = self.clock.now();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = name.host();
+        if let Some(found) = kept.get(&host).filter(|found| now < found.renew_at) {
+            return Some(Arc::clone(&found.certificate));
+        }
+        let certificate = self.make(&name).inspect_err(|error| tracing::error!(%error, host, "no certificate")).ok()?;
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        let renew_at = now.saturating_add(LIFETIME / 2).unwrap_or(now);
+        kept.insert(host, Kept { certificate: Arc::clone(&certificate), renew_at });
+        Some(certificate)
+    }
+
+    fn make(&self, name: &InternalName) -> Result<Arc<CertifiedKey>, AuthError> {
+        let template = Template::internal_server(name)?;
+        let validity = self.authorities.validity(&self.clock, LIFETIME);
+        let certificate = self.authorities.issue(CaKind::Host, &template, self.key.public(), validity)?;
+        Ok(self.key.certified(vec![certificate])?)
+    }
+}
+
+impl ResolvesServerCert for Mint {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.certificate(hello.server_name()?)
+    }
+}
