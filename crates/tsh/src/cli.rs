@@ -1,13 +1,13 @@
 //! The command line: every flag, its environment variable, and the help.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use teleport_types::{ClusterName, KubeClusterName, UserName};
 
 /// Log in once, then kubectl works as yourself.
 #[derive(Debug, Parser)]
-#[command(name = "tsh", version, disable_help_subcommand = true, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "tsh", version, disable_help_subcommand = true, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -24,20 +24,39 @@ const EXAMPLES: &str = "Examples:
   tsh kube login staging                   switch kubectl to another one
   tsh logout                               end it";
 
+/// A value that an environment variable may give; an empty variable gives none.
+#[derive(Clone, Debug)]
+pub struct Given<T>(Option<T>);
+
+impl<T: FromStr> FromStr for Given<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text.is_empty() { Ok(Self(None)) } else { T::from_str(text).map(Some).map(Self) }
+    }
+}
+
+impl<T> Given<T> {
+    /// Returns the value.
+    pub fn value(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
 /// Flags that every command takes.
 #[derive(Debug, Args)]
 pub struct Global {
     /// The proxy's address; without a port, 443 and 3080 are tried.
-    #[arg(long, global = true, env = "TELEPORT_PROXY", value_name = "HOST[:PORT]")]
+    #[arg(long, global = true, env = "TELEPORT_PROXY", hide_env_values = true, value_name = "HOST[:PORT]")]
     pub proxy: Option<String>,
     /// Your user name; default is the one of your last login there, else the one on this machine.
-    #[arg(long, global = true, env = "TELEPORT_USER", value_name = "NAME")]
-    pub user: Option<UserName>,
+    #[arg(long, global = true, env = "TELEPORT_USER", hide_env_values = true, value_name = "NAME")]
+    pub user: Option<Given<UserName>>,
     /// Accept any web certificate from the proxy. Never replaces what is known of the cluster behind it.
     #[arg(long, global = true)]
     pub insecure: bool,
     /// Say on stderr what happens, and why something failed.
-    #[arg(short, long, global = true, env = "TELEPORT_DEBUG")]
+    #[arg(short, long, global = true, env = "TELEPORT_DEBUG", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub debug: bool,
 }
 
@@ -71,7 +90,7 @@ pub enum Command {
 
 const LOGIN_EXAMPLES: &str = "Examples:
   tsh login --proxy=teleport.example.com --user=alice
-  tsh login --proxy=teleport.example.com --ca-pin=sha256:4d5f...   be sure it is the right cluster, the first time too
+  tsh login --proxy=teleport.example.com --ca-pin=sha256:4d5f...   sure of the cluster at first sight
   tsh login --ttl=60                                               for an hour only
   tsh login --user=ci < password.txt                               without a terminal";
 
@@ -90,7 +109,7 @@ pub struct LoginArgs {
     /// The Teleport cluster; default is the one behind the proxy.
     pub cluster: Option<ClusterName>,
     /// How to log in.
-    #[arg(long, env = "TELEPORT_AUTH", default_value = "local", value_name = "CONNECTOR")]
+    #[arg(long, env = "TELEPORT_AUTH", hide_env_values = true, default_value = "local", value_name = "CONNECTOR")]
     pub auth: String,
     /// How long the login should last; roles may shorten it.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=525_600))]
@@ -99,8 +118,8 @@ pub struct LoginArgs {
     #[arg(long, value_name = "sha256:HEX", value_delimiter = ',')]
     pub ca_pin: Vec<String>,
     /// The Kubernetes cluster to select.
-    #[arg(long, env = "TELEPORT_KUBE_CLUSTER", value_name = "NAME")]
-    pub kube_cluster: Option<KubeClusterName>,
+    #[arg(long, env = "TELEPORT_KUBE_CLUSTER", hide_env_values = true, value_name = "NAME")]
+    pub kube_cluster: Option<Given<KubeClusterName>>,
 }
 
 /// The output of a command.
@@ -140,8 +159,8 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct ClusterArgs {
     /// The Teleport cluster; default is the one you are logged in to.
-    #[arg(short, long, env = "TELEPORT_CLUSTER", value_name = "NAME")]
-    pub cluster: Option<ClusterName>,
+    #[arg(short, long, env = "TELEPORT_CLUSTER", hide_env_values = true, value_name = "NAME")]
+    pub cluster: Option<Given<ClusterName>>,
 }
 
 /// The commands about Kubernetes clusters.
@@ -160,8 +179,8 @@ pub enum KubeCommand {
     #[command(after_help = "Examples:\n  tsh kube login staging && kubectl get pods")]
     Login {
         /// Its name, as `tsh kube ls` prints it.
-        #[arg(env = "TELEPORT_KUBE_CLUSTER")]
-        name: KubeClusterName,
+        #[arg(env = "TELEPORT_KUBE_CLUSTER", hide_env_values = true)]
+        name: Given<KubeClusterName>,
         /// Of which cluster.
         #[command(flatten)]
         cluster: ClusterArgs,

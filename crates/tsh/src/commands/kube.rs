@@ -8,7 +8,7 @@ use teleport_types::KubeClusterName;
 
 use super::{App, check_cluster};
 use crate::{
-    cli::{ClusterArgs, Format, ListArgs},
+    cli::{ClusterArgs, Format, Given, ListArgs},
     connect::{self, auth::authorities_of},
     error::Error,
     kubeconfig::{KubeEntry, OurContext, Selection},
@@ -26,15 +26,16 @@ struct Row {
 
 pub(super) fn ls(app: &App, list: &ListArgs, cluster: &ClusterArgs) -> Result<Printed, Error> {
     let profile = app.profile()?;
-    check_cluster(&profile, cluster.cluster.as_ref())?;
+    check_cluster(&profile, cluster.cluster.as_ref().and_then(Given::value))?;
     let rows = visible(app, &profile)?;
     let selected = app.env.kubeconfig().current()?.filter(|current| belongs_to(current, &profile));
     Ok(show(rows, selected.as_ref(), list))
 }
 
-pub(super) fn login(app: &App, name: &KubeClusterName, cluster: &ClusterArgs) -> Result<Printed, Error> {
+pub(super) fn login(app: &App, name: &Given<KubeClusterName>, cluster: &ClusterArgs) -> Result<Printed, Error> {
+    let name = name.value().ok_or_else(|| Error::usage("no Kubernetes cluster is named", "tsh kube ls lists them"))?;
     let profile = app.profile()?;
-    check_cluster(&profile, cluster.cluster.as_ref())?;
+    check_cluster(&profile, cluster.cluster.as_ref().and_then(Given::value))?;
     let rows = visible(app, &profile)?;
     if !rows.iter().any(|row| row.name == *name) {
         return Err(not_visible(name, &rows));

@@ -14,7 +14,7 @@ use teleport_types::{ClusterName, UserName};
 
 use super::{App, check_cluster, status};
 use crate::{
-    cli::LoginArgs,
+    cli::{Given, LoginArgs},
     connect::{self, Connector, auth::AuthClient, web::Web},
     error::Error,
     output::Printed,
@@ -102,7 +102,7 @@ fn check_name(web: &Web<'_>, asked: Option<&ClusterName>) -> Result<(), Error> {
 
 /// Returns who logs in: named, else as last time at this proxy, else as on this machine.
 fn user(app: &App, target: &ProxyTarget) -> Result<UserName, Error> {
-    if let Some(user) = &app.global.user {
+    if let Some(user) = app.user() {
         return Ok(user.clone());
     }
     if let Ok(Some(profile)) = app.profile_of(target) {
@@ -170,7 +170,7 @@ fn finish(
     authorities: &Authorities,
     args: &LoginArgs,
 ) -> Result<Printed, Error> {
-    let kubectl = kube::set_up(app, profile, login, authorities, args.kube_cluster.as_ref());
+    let kubectl = kube::set_up(app, profile, login, authorities, args.kube_cluster.as_ref().and_then(Given::value));
     let block = status::block(app, profile, login, Clock::system().now())?;
     Ok(match kubectl {
         Ok(text) => Printed::text(format!("{block}\n{text}")),

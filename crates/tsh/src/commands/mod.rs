@@ -11,7 +11,7 @@ mod status;
 mod version;
 
 use crate::{
-    cli::{Cli, Command, Global, KubeCommand},
+    cli::{Cli, Command, Given, Global, KubeCommand},
     connect::Connector,
     env::Env,
     error::Error,
@@ -19,6 +19,7 @@ use crate::{
     proxy_addr::ProxyTarget,
     store::{Profile, Store},
 };
+use teleport_types::{ClusterName, UserName};
 
 /// Runs one command.
 ///
@@ -78,8 +79,13 @@ impl App {
         Ok(profile.filter(|profile| target.matches(&profile.web_proxy_addr)).map(|profile| self.as_user(profile)))
     }
 
+    /// Returns the user that `--user` or `TELEPORT_USER` names.
+    fn user(&self) -> Option<&UserName> {
+        self.global.user.as_ref().and_then(Given::value)
+    }
+
     fn as_user(&self, mut profile: Profile) -> Profile {
-        if let Some(user) = &self.global.user {
+        if let Some(user) = self.user() {
             profile.user = user.clone();
         }
         profile
@@ -92,7 +98,7 @@ impl App {
 }
 
 /// Refuses a Teleport cluster other than the profile's own: one login is good for one cluster.
-fn check_cluster(profile: &Profile, asked: Option<&teleport_types::ClusterName>) -> Result<(), Error> {
+fn check_cluster(profile: &Profile, asked: Option<&ClusterName>) -> Result<(), Error> {
     match asked {
         Some(asked) if *asked != profile.cluster => Err(Error::usage(
             format!("your login to {} is for the cluster {}, not for {asked}", profile.web_proxy_addr, profile.cluster),

@@ -8,12 +8,14 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use serde::{Deserialize, de::DeserializeOwned};
-use teleport_api::messages::CaBundle;
+use serde::de::DeserializeOwned;
+use teleport_api::{
+    messages::{CaBundle, web::WebPing},
+    routes,
+};
 use teleport_net::NetError;
 use teleport_pki::{CertificateDer, ServerName, tls};
 use teleport_runtime::TaskGroup;
-use teleport_types::ClusterName;
 
 use super::{Connector, refused_certificate, unreachable};
 use crate::{
@@ -21,10 +23,6 @@ use crate::{
     proxy_addr::{ProxyAddr, ProxyTarget},
 };
 
-/// Answers [`WebPing`].
-const PING: &str = "/webapi/ping";
-/// Answers [`CaBundle`].
-const CAS: &str = "/webapi/cas";
 const ANSWER_MAX: usize = 1024 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// For a whole question, connection included.
@@ -39,16 +37,6 @@ pub enum WebTrust {
     Pinned,
     /// Nothing, since the user asked for that.
     Insecure,
-}
-
-/// What the web side says of itself; what else it says is passed over.
-#[derive(Clone, Debug, Deserialize)]
-pub struct WebPing {
-    /// The cluster behind it.
-    pub cluster_name: ClusterName,
-    /// Its version.
-    #[serde(default)]
-    pub server_version: String,
 }
 
 /// A proxy that has answered.
@@ -70,7 +58,7 @@ impl Connector {
         let config = self.web_config(trust);
         let mut failure = None;
         for proxy in target.candidates() {
-            match self.get(&proxy, &config, PING).await {
+            match self.get(&proxy, &config, routes::WEB_PING).await {
                 Ok(ping) => return Ok(Web { connector: self, config, proxy, ping }),
                 Err(error) => {
                     tracing::debug!(%proxy, %error, "not a proxy");
@@ -78,7 +66,7 @@ impl Connector {
                 }
             }
         }
-        Err(failure.expect("a target has at least one address"))
+        Err(at_no_port(target, failure.expect("a target has at least one address")))
     }
 
     fn web_config(&self, trust: &WebTrust) -> Arc<ClientConfig> {
@@ -145,7 +133,7 @@ impl Web<'_> {
     /// # Errors
     /// When the web side does not tell them.
     pub async fn authorities(&self) -> Result<CaBundle, Error> {
-        self.connector.get(&self.proxy, &self.config, CAS).await
+        self.connector.get(&self.proxy, &self.config, routes::CAS).await
     }
 }
 
@@ -154,6 +142,18 @@ fn more_telling(before: Option<Error>, now: Error) -> Error {
     match before {
         Some(before @ Error::Untrusted { .. }) => before,
         _ => now,
+    }
+}
+
+/// Names the ports that were tried when the user named none.
+fn at_no_port(target: &ProxyTarget, error: Error) -> Error {
+    match (target, error) {
+        (ProxyTarget::Bare(host), error @ Error::Unreachable { .. }) => Error::Unreachable {
+            what: format!("no proxy answers at {host} on port 443 or 3080"),
+            hint: "check the address, and name the port if it is another: HOST:PORT".into(),
+            source: Some(error.into()),
+        },
+        (_, error) => error,
     }
 }
 

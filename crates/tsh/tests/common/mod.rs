@@ -1,7 +1,9 @@
 //! Parts that several tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod fake_cluster;
 pub mod kube;
+pub mod laptop;
 pub mod random_kubeconfig;
 
 use std::path::PathBuf;
