@@ -90,7 +90,7 @@ pub enum Command {
 
 const LOGIN_EXAMPLES: &str = "Examples:
   tsh login --proxy=teleport.example.com --user=alice
-  tsh login --proxy=teleport.example.com --ca-pin=sha256:4d5f...   sure of the cluster at first sight
+  tsh login --proxy=teleport.example.com --ca-pin=sha256:4d5f...   sure of the cluster
   tsh login --ttl=60                                               for an hour only
   tsh login --user=ci < password.txt                               without a terminal";
 

@@ -71,6 +71,18 @@ fn a_login_that_still_holds_asks_for_nothing() {
 }
 
 #[test]
+fn a_login_that_was_ended_is_made_anew() {
+    let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
+    laptop.tsh_with(&["login", &cluster.proxy(), &cluster.pin()], PASSWORD).ok();
+    cluster.end_logins();
+    laptop.tsh(&["kube", "ls"]).error("this login has been ended; log in again");
+    let again = laptop.tsh_with(&["login"], PASSWORD).ok();
+    assert_eq!(again.err, "Your earlier login does not hold any more: this login has been ended.\n");
+    assert_eq!(cluster.asked("/v1/login"), 2);
+    laptop.tsh(&["kube", "ls"]).ok();
+}
+
+#[test]
 fn parallel_logins_are_one_login() {
     let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
     std::thread::scope(|scope| {

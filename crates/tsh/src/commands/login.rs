@@ -7,10 +7,13 @@ mod trust;
 
 use std::time::Duration;
 
-use teleport_api::messages::user::{IssuedUser, LoginRequest, Me};
+use teleport_api::{
+    ErrorKind,
+    messages::user::{IssuedUser, LoginRequest, Me},
+};
 use teleport_pki::KeyPair;
 use teleport_runtime::Clock;
-use teleport_types::{ClusterName, UserName};
+use teleport_types::{ClusterName, LoginSession, UserName};
 
 use super::{App, check_cluster, status};
 use crate::{
@@ -31,13 +34,15 @@ pub(super) fn run(app: &App, args: &LoginArgs) -> Result<Printed, Error> {
     }
     let pins = trust::parse_pins(&args.ca_pin)?;
     let target = target(app)?;
-    if let Some(done) = switch(app, args, &target)? {
-        return Ok(done);
-    }
+    let ended = match switch(app, args, &target, None)? {
+        Standing::Holds(printed) => return Ok(printed),
+        Standing::Ended(session) => Some(session),
+        Standing::Over => None,
+    };
     let _alone = alone(app, &target)?;
     // Whoever held the lock may have logged in.
-    if let Some(done) = switch(app, args, &target)? {
-        return Ok(done);
+    if let Standing::Holds(printed) = switch(app, args, &target, ended)? {
+        return Ok(printed);
     }
     let connector = app.connector()?;
     let (profile, login, authorities) = connect::run(async {
@@ -65,18 +70,34 @@ fn target(app: &App) -> Result<ProxyTarget, Error> {
         .ok_or_else(|| Error::usage("which proxy is meant is not known", "name it once: tsh login --proxy=HOST"))
 }
 
-/// Ends the walk early where a login still holds: no prompt, nothing issued.
-fn switch(app: &App, args: &LoginArgs, target: &ProxyTarget) -> Result<Option<Printed>, Error> {
-    let Some(profile) = app.profile_of(target)? else { return Ok(None) };
+/// What has become of the login from before.
+enum Standing {
+    /// It holds: no prompt, nothing issued, only kubectl is pointed there again.
+    Holds(Printed),
+    /// It would hold, but auth does not accept it any more.
+    Ended(LoginSession),
+    /// There is none, or its time is over.
+    Over,
+}
+
+fn switch(app: &App, args: &LoginArgs, target: &ProxyTarget, ended: Option<LoginSession>) -> Result<Standing, Error> {
+    let Some(profile) = app.profile_of(target)? else { return Ok(Standing::Over) };
     // A damaged login is replaced by a new one.
-    let Some(login) = app.store.login(&profile).ok().flatten() else { return Ok(None) };
-    let Some(authorities) = app.store.authorities(profile.host(), &profile.cluster)? else { return Ok(None) };
-    if !login.holds_at(Clock::system().now()) {
-        return Ok(None);
+    let Some(login) = app.store.login(&profile).ok().flatten() else { return Ok(Standing::Over) };
+    let Some(authorities) = app.store.authorities(profile.host(), &profile.cluster)? else { return Ok(Standing::Over) };
+    if !login.holds_at(Clock::system().now()) || ended == Some(login.identity.session) {
+        return Ok(Standing::Over);
     }
     check_cluster(&profile, args.cluster.as_ref())?;
+    let printed = finish(app, &profile, &login, &authorities, args)?;
+    if let Some(Error::Refused(error)) = &printed.failure
+        && error.kind == ErrorKind::Unauthenticated
+    {
+        app.note(&format!("Your earlier login does not hold any more: {}.", error.message));
+        return Ok(Standing::Ended(login.identity.session));
+    }
     app.store.save_profile(&profile)?;
-    finish(app, &profile, &login, &authorities, args).map(Some)
+    Ok(Standing::Holds(printed))
 }
 
 fn alone(app: &App, target: &ProxyTarget) -> Result<FileLock, Error> {

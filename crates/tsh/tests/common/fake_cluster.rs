@@ -17,6 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use teleport_api::messages::{
@@ -50,6 +51,7 @@ struct Shared {
     kube_clusters: Mutex<Vec<String>>,
     login_seconds: AtomicU64,
     is_refusing: AtomicBool,
+    ended_before: Mutex<Option<Timestamp>>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -77,6 +79,7 @@ impl FakeCluster {
             kube_clusters: Mutex::new(kube_clusters.iter().map(ToString::to_string).collect()),
             login_seconds: AtomicU64::new(3600),
             is_refusing: AtomicBool::new(false),
+            ended_before: Mutex::new(None),
             asked: Mutex::new(Vec::new()),
         });
         let accepting = Arc::clone(&shared);
@@ -112,6 +115,11 @@ impl FakeCluster {
     /// Refuses every question of users from now on, or answers again.
     pub fn refuse(&self, is_refusing: bool) {
         self.shared.is_refusing.store(is_refusing, Ordering::SeqCst);
+    }
+
+    /// Ends every login made so far, as a change of roles does.
+    pub fn end_logins(&self) {
+        *self.shared.ended_before.lock().expect("lock") = Some(Clock::system().now());
     }
 
     /// Replaces the Kubernetes clusters.
@@ -226,9 +234,16 @@ impl Shared {
         let nobody = || error(StatusCode::UNAUTHORIZED, "unauthenticated", "who are you", "run: tsh login");
         let verified = verify_client(peer, &self.cas.trusted(), Clock::system().now()).map_err(|_| nobody())?;
         match (verified.standing(), verified.identity()) {
+            (Standing::Valid, Identity::User(user)) if self.is_ended(user) => {
+                Err(error(StatusCode::UNAUTHORIZED, "unauthenticated", "this login has been ended", "log in again"))
+            }
             (Standing::Valid, Identity::User(user)) => Ok(user.clone()),
             _ => Err(nobody()),
         }
+    }
+
+    fn is_ended(&self, user: &UserIdentity) -> bool {
+        self.ended_before.lock().expect("lock").is_some_and(|end| user.login_time < end)
     }
 
     fn issue(&self, identity: &UserIdentity, public_key: &str, seconds: u64) -> IssuedUser {
@@ -249,7 +264,7 @@ impl Shared {
     }
 
     fn bundle(&self) -> CaBundle {
-        let one = |certificate: &CertificateDer<'static>| vec![pem::encode_certificates(&[certificate.clone()])];
+        let one = |certificate: &CertificateDer<'static>| vec![pem::encode_certificates(std::slice::from_ref(certificate))];
         CaBundle {
             cluster_name: self.cas.cluster.clone(),
             host: one(self.cas.host.certificate()),

@@ -1,5 +1,6 @@
 //! Parts that several tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(clippy::indexing_slicing, reason = "a test that cannot go on should say so at once")]
 
 pub mod fake_cluster;
 pub mod kube;
