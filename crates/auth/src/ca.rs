@@ -108,8 +108,8 @@ impl Authorities {
     fn assemble(cluster: &ClusterName, user: Authority, host: Authority, audit: KeyPair) -> Result<Self, AuthError> {
         let bundle = CaBundle {
             cluster_name: cluster.clone(),
-            host: vec![pem::encode_certificates(&[host.certificate.clone()])],
-            user: vec![pem::encode_certificates(&[user.certificate.clone()])],
+            host: vec![pem::encode_certificates(std::slice::from_ref(&host.certificate))],
+            user: vec![pem::encode_certificates(std::slice::from_ref(&user.certificate))],
         };
         let trusted = TrustedCas::new(cluster.clone(), vec![user.certificate.clone()], vec![host.certificate.clone()])?;
         Ok(Self { cluster: cluster.clone(), user, host, audit, bundle, trust: SharedTrust::new(trusted) })
@@ -161,7 +161,7 @@ impl Keeper<'_> {
         if self.first == FirstStart::Yes {
             let made = self.make(kind)?;
             let record = AuthorityRecord {
-                certificate: pem::encode_certificates(&[made.certificate.clone()]),
+                certificate: pem::encode_certificates(std::slice::from_ref(&made.certificate)),
                 key: self.secrets.seal(place.as_str(), &made.key.to_pkcs8_der()),
             };
             self.store.put_json(Write::new(place, Store::encode(&record))).await?;

@@ -12,7 +12,7 @@ use teleport_audit::{
     event::{Body, LockChange},
 };
 use teleport_types::{
-    AnyResource, Lock, LoginSession, UserName,
+    AnyResource, Kind, Lock, LoginSession, UserName,
     lock::{LockSpec, LockTarget},
 };
 
@@ -25,7 +25,16 @@ use crate::{
 /// Ends every login of a user that began before now.
 pub(crate) async fn end_user(core: &Core, user: &UserName, actor: &Actor) -> Result<(), ApiError> {
     let target = LockTarget { user: Some(user.clone()), ..LockTarget::default() };
-    write(core, name_for_user(user), target, moment(core), actor).await
+    // Later than every login so far, those of this very moment and of a clock that was ahead included.
+    let after = ended(core, user).await?.map_or(core.clock.now(), |before| before.max(core.clock.now()));
+    let moment = after.saturating_add(Duration::from_micros(1)).unwrap_or(Timestamp::MAX);
+    write(core, name_for_user(user), target, moment, actor).await
+}
+
+/// Returns before when a user's logins have been ended; a login that follows begins at that moment at the earliest.
+pub(crate) async fn ended(core: &Core, user: &UserName) -> Result<Option<Timestamp>, ApiError> {
+    let Some(value) = core.documents.value(Kind::Lock, &name_for_user(user)).await? else { return Ok(None) };
+    Ok(Lock::from_value(value).map_err(crate::AuthError::from)?.spec.issued_before)
 }
 
 /// Ends one login, for good.
@@ -34,11 +43,6 @@ pub(crate) async fn end_session(core: &Core, session: LoginSession, actor: &Acto
     // A session has one beginning, so a later moment stops nothing else.
     let moment = core.clock.now().saturating_add(LONGEST).unwrap_or(Timestamp::MAX);
     write(core, format!("session-{session}"), target, moment, actor).await
-}
-
-/// A login that begins in the same microsecond counts as before.
-fn moment(core: &Core) -> Timestamp {
-    core.clock.now().saturating_add(Duration::from_micros(1)).unwrap_or(Timestamp::MAX)
 }
 
 fn name_for_user(user: &UserName) -> String {
@@ -54,7 +58,8 @@ async fn write(
     issued_before: Timestamp,
     actor: &Actor,
 ) -> Result<(), ApiError> {
-    let expires = core.clock.now().saturating_add(LONGEST).unwrap_or(Timestamp::MAX);
+    let latest = if target.login_session.is_some() { core.clock.now() } else { issued_before.max(core.clock.now()) };
+    let expires = latest.saturating_add(LONGEST).unwrap_or(Timestamp::MAX);
     let spec = LockSpec { target, message: None, expires: Some(expires), issued_before: Some(issued_before) };
     let lock = AnyResource::Lock(Lock::named(name, spec));
     let event = actor.sign(event(&lock));

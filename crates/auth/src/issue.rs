@@ -15,14 +15,12 @@ use teleport_types::{KubeClusterName, LoginSession, Role, User, UserIdentity, Us
 use crate::{
     auth::Core,
     ca::whole_seconds,
-    error,
+    error, implicit_lock,
     rights::{self, Actor},
 };
 
 /// No login lasts longer, whatever roles say; implicit locks are kept as long.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 3600);
-/// How far the moment of an implicit lock may lie ahead of a login that follows it: a clock set back a little.
-const AHEAD: Duration = Duration::from_secs(2);
 
 /// The login a certificate belongs to.
 #[derive(Clone, Debug)]
@@ -40,10 +38,7 @@ impl Session {
     /// Begins a login now: after everything that ended the user's earlier logins, even when the clock was set back since.
     pub(crate) async fn begin(core: &Core, user: &UserName, address: Option<IpAddr>) -> Result<Self, ApiError> {
         let now = core.clock.now();
-        let latest = now.saturating_add(AHEAD).unwrap_or(now);
-        let locks = core.documents.locks().await?;
-        let ended = locks.iter().filter(|lock| lock.spec.target.user.as_ref() == Some(user));
-        let ended = ended.filter_map(|lock| lock.spec.issued_before).filter(|moment| *moment <= latest).max();
+        let ended = implicit_lock::ended(core, user).await?;
         Ok(Self {
             id: LoginSession::random(),
             login_time: ended.map_or(now, |moment| moment.max(now)),

@@ -12,7 +12,6 @@ use teleport_types::{
 };
 
 use crate::{
-    AuthError,
     auth::Core,
     implicit_lock, join, kube,
     rights::{self, Actor},
@@ -47,7 +46,7 @@ pub(crate) async fn create(core: &Core, document: AnyResource, actor: &Actor) ->
     if let AnyResource::User(user) = document {
         return users::create_document(core, user, actor).await;
     }
-    let event = actor.sign(created(core, &document, actor).await?);
+    let event = actor.sign(created(&document, actor)?);
     rights::audited(core, event, async { core.documents.create(&document).await.map(drop) }).await
 }
 
@@ -58,7 +57,7 @@ pub(crate) async fn write(core: &Core, document: AnyResource, actor: &Actor) -> 
         return users::put_document(core, user, actor).await;
     }
     let exists = core.documents.value(document.kind(), document.name()).await?.is_some();
-    let event = if exists { updated(&document, actor)? } else { created(core, &document, actor).await? };
+    let event = if exists { updated(&document, actor)? } else { created(&document, actor)? };
     let event = actor.sign(event);
     rights::audited(core, event, async { core.documents.put(&document).await.map(drop) }).await
 }
@@ -103,8 +102,7 @@ fn prepared(core: &Core, mut document: AnyResource) -> Result<AnyResource, ApiEr
     Ok(document)
 }
 
-async fn created(core: &Core, document: &AnyResource, actor: &Actor) -> Result<Event, ApiError> {
-    let _ = core;
+fn created(document: &AnyResource, actor: &Actor) -> Result<Event, ApiError> {
     Ok(match document {
         AnyResource::Role(role) => Event::new(Body::RoleCreated(RoleChange {
             name: role_name(&role.metadata.name)?,
@@ -153,7 +151,7 @@ fn role_name(name: &str) -> Result<RoleName, ApiError> {
 }
 
 async fn refuse_held_role(core: &Core, name: &str) -> Result<(), ApiError> {
-    let users = core.documents.users().await.map_err(AuthError::from)?;
+    let users = core.documents.users().await?;
     let holders: Vec<_> = users
         .iter()
         .filter(|user| user.spec.roles.iter().any(|role| role.as_str() == name))

@@ -32,6 +32,8 @@ pub(crate) struct Mint {
 #[derive(Debug)]
 struct Kept {
     certificate: Arc<CertifiedKey>,
+    /// After the clock was set back behind this moment the certificate does not hold yet.
+    made_at: Timestamp,
     renew_at: Timestamp,
 }
 
@@ -51,7 +53,7 @@ impl Mint {
         let now = self.clock.now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let host = name.host();
-        if let Some(found) = kept.get(&host).filter(|found| now < found.renew_at) {
+        if let Some(found) = kept.get(&host).filter(|found| found.made_at <= now && now < found.renew_at) {
             return Some(Arc::clone(&found.certificate));
         }
         let certificate = self.make(&name).inspect_err(|error| tracing::error!(%error, host, "no certificate")).ok()?;
@@ -59,7 +61,7 @@ impl Mint {
             kept.clear();
         }
         let renew_at = now.saturating_add(LIFETIME / 2).unwrap_or(now);
-        kept.insert(host, Kept { certificate: Arc::clone(&certificate), renew_at });
+        kept.insert(host, Kept { certificate: Arc::clone(&certificate), made_at: now, renew_at });
         Some(certificate)
     }
 
