@@ -37,7 +37,7 @@ impl Env {
         let either = |upper: &str, lower: &str| {
             [upper, lower].iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
         };
-        let command = env::current_exe().map_err(|error| {
+        let command = own_path().map_err(|error| {
             Error::usage(
                 format!("tsh cannot tell its own path: {}", crate::error::reason(&error)),
                 "start it by its full path",
@@ -72,6 +72,22 @@ impl Env {
 /// Returns the files of `tsh` without looking at anything else; for the warm path of `kube credentials`.
 pub(crate) fn store_of_process() -> Option<Store> {
     Some(Store::new(teleport_home().or_else(|| Some(default_root(&home().ok()?)))?))
+}
+
+/// Returns the path that the user started, when it leads to this program: behind a symlink it outlives an upgrade.
+fn own_path() -> std::io::Result<PathBuf> {
+    let real = env::current_exe()?;
+    let started = env::args_os().next().and_then(|name| find(Path::new(&name)));
+    Ok(started.filter(|started| started.canonicalize().is_ok_and(|path| path == real)).unwrap_or(real))
+}
+
+fn find(name: &Path) -> Option<PathBuf> {
+    if name.components().count() > 1 {
+        return std::path::absolute(name).ok();
+    }
+    let path = env::var_os("PATH")?;
+    let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.filter(|file| file.is_absolute())
 }
 
 fn default_root(home: &Path) -> PathBuf {

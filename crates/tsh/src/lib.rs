@@ -85,8 +85,8 @@ fn usage(error: clap::Error) -> Result<Printed, Error> {
 }
 
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TELEPORT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tsh=debug,teleport=debug,rustls=debug"));
+    let filter =
+        tracing_subscriber::EnvFilter::new("info,tsh=debug,teleport_api=debug,teleport_net=debug,rustls=debug");
     // A second subscriber in one process would be a mistake of a test; the first stays.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).try_init();
 }

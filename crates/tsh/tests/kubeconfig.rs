@@ -270,30 +270,30 @@ fn parallel_logins_lose_no_entry() {
 
 #[test]
 fn kubectl_reads_every_layout_and_writes_what_we_read() {
-    let Some(kubectl) = common::kubectl() else {
-        println!("SKIPPED kubectl_reads_every_layout_and_writes_what_we_read: no kubectl on PATH");
-        return;
-    };
-    for (name, text) in LAYOUTS {
+    let kubectls = common::kubectls();
+    if kubectls.is_empty() {
+        println!("SKIPPED kubectl_reads_every_layout_and_writes_what_we_read: there is no kubectl");
+    }
+    for (kubectl, (name, text)) in
+        kubectls.iter().flat_map(|kubectl| LAYOUTS.iter().map(move |layout| (kubectl, layout)))
+    {
+        let name = format!("{} {name}", kubectl.display());
         let dir = tempfile::tempdir().expect("temp dir");
         let file = dir.path().join("config");
         fs::write(&file, text).expect("write");
-        let before = kubectl_view(&kubectl, &file);
+        let before = kubectl_view(kubectl, &file);
         login(&file, "prod");
-        assert_includes(&kubectl_view(&kubectl, &file), &before, name);
-        let contexts = run(&kubectl, &file, &["config", "get-contexts", "main-prod", "--no-headers"]);
-        assert_eq!(
-            contexts.split_whitespace().collect::<Vec<_>>(),
-            ["*", "main-prod", "main-prod", "main-prod"],
-            "{name}"
-        );
+        assert_includes(&kubectl_view(kubectl, &file), &before, &name);
+        let contexts = run(kubectl, &file, &["config", "get-contexts", "main-prod", "--no-headers"]);
+        let columns: Vec<&str> = contexts.split_whitespace().collect();
+        assert_eq!(columns, ["*", "main-prod", "main-prod", "main-prod"], "{name}");
 
-        run(&kubectl, &file, &["config", "set-context", "--current", "--namespace=team-a"]);
+        run(kubectl, &file, &["config", "set-context", "--current", "--namespace=team-a"]);
         let rewritten = read(&file);
         login(&file, "prod");
         assert_eq!(read(&file), rewritten, "{name}: what kubectl wrote is up to date");
         logout(&file);
-        assert_eq!(kubectl_view(&kubectl, &file), before, "{name}");
+        assert_eq!(kubectl_view(kubectl, &file), before, "{name}");
     }
 }
 

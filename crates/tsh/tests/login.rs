@@ -199,6 +199,20 @@ fn logout_works_without_the_cluster() {
 }
 
 #[test]
+fn a_symlink_to_tsh_is_what_the_kubeconfig_names() {
+    let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
+    let link = laptop.home().join("tsh");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tsh"), &link).expect("symlink");
+    let plain = laptop.command(&["login", &cluster.proxy(), &cluster.pin()]);
+    let mut login = std::process::Command::new("tsh");
+    login.args(plain.get_args()).env_clear();
+    login.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", laptop.home());
+    run(&mut login, PASSWORD).ok();
+    let kubeconfig = fs::read_to_string(laptop.kubeconfig()).expect("read");
+    assert!(kubeconfig.contains(&format!("command: {}\n", link.display())), "{kubeconfig}");
+}
+
+#[test]
 fn a_broken_kubeconfig_is_named_and_the_login_stands() {
     let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
     fs::write(laptop.kubeconfig(), "clusters: [\n").expect("write");
@@ -220,6 +234,15 @@ fn an_expired_login_is_said_so_everywhere() {
         let error = laptop.tsh(args).error("your login to 127.0.0.1:");
         assert!(error.err.contains("; run: tsh login --proxy=127.0.0.1:"), "{}", error.err);
     }
+}
+
+#[test]
+fn debug_shows_the_chain_of_causes_and_no_secret() {
+    let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
+    let refused = laptop.tsh_with(&["-d", "login", &cluster.proxy()], PASSWORD).error("signed by nobody");
+    assert!(refused.err.contains("\n  because: "), "{}", refused.err);
+    let login = laptop.tsh_with(&["-d", "login", &cluster.proxy(), &cluster.pin()], PASSWORD).ok();
+    assert!(login.err.contains("DEBUG") && !login.err.contains(PASSWORD) && !login.err.contains("PRIVATE KEY"));
 }
 
 #[test]

@@ -67,12 +67,14 @@ pub(super) fn run(app: &App, args: &CredentialsArgs) -> Result<Printed, Error> {
     }
 }
 
-/// Returns the profile that the kubeconfig entry was made from.
+/// Returns the profile that the kubeconfig entry was made from. It is its own user's, whatever `TELEPORT_USER` says where
+/// kubectl runs.
 fn profile(app: &App) -> Result<Profile, Error> {
-    if app.global.proxy.is_none() {
-        return Err(Error::usage("--proxy is missing", "run: tsh kube login NAME, which writes the kubeconfig entry"));
-    }
-    app.profile()
+    let target = app.target()?.ok_or_else(|| {
+        Error::usage("--proxy is missing", "run: tsh kube login NAME, which writes the kubeconfig entry")
+    })?;
+    let profile = app.store.profile(target.host())?.filter(|profile| target.matches(&profile.web_proxy_addr));
+    profile.ok_or_else(|| Error::LoggedOut { proxy: target.to_string() })
 }
 
 fn cached(slot: &CredentialSlot, now: Timestamp) -> Option<Credentials> {

@@ -8,8 +8,9 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use teleport_api::{
+    ApiError,
     messages::{CaBundle, web::WebPing},
     routes,
 };
@@ -37,6 +38,12 @@ pub enum WebTrust {
     Pinned,
     /// Nothing, since the user asked for that.
     Insecure,
+}
+
+/// Why a proxy does not answer now, as when it has not reached auth yet.
+#[derive(Deserialize)]
+struct Refusal {
+    error: ApiError,
 }
 
 /// A proxy that has answered.
@@ -119,11 +126,14 @@ impl Connector {
             .body(Empty::<Bytes>::new())
             .expect("the parts are legal");
         let answer = sender.send_request(request).await.map_err(odd)?;
-        if answer.status() != StatusCode::OK {
-            return Err(not_a_proxy(proxy, None));
-        }
+        let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
-        Ok(body.map_err(|error| not_a_proxy(proxy, Some(error)))?.to_bytes())
+        let body = body.map_err(|error| not_a_proxy(proxy, Some(error)))?.to_bytes();
+        match serde_json::from_slice::<Refusal>(&body) {
+            _ if status == StatusCode::OK => Ok(body),
+            Ok(refusal) => Err(Error::Refused(refusal.error)),
+            Err(_) => Err(not_a_proxy(proxy, None)),
+        }
     }
 }
 
@@ -137,10 +147,10 @@ impl Web<'_> {
     }
 }
 
-/// A certificate that was refused says more than a port nobody listens on.
+/// A certificate that was refused, or an answer, says more than a port nobody listens on.
 fn more_telling(before: Option<Error>, now: Error) -> Error {
     match before {
-        Some(before @ Error::Untrusted { .. }) => before,
+        Some(before @ (Error::Untrusted { .. } | Error::Refused(_))) => before,
         _ => now,
     }
 }

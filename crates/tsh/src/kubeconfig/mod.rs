@@ -59,6 +59,9 @@ impl Kubeconfig {
     /// # Errors
     /// When a file is broken, held by another program, or has an entry of that name which is not ours; then nothing changed.
     pub fn offer(&self, plugin: &Plugin, entry: &KubeEntry, selection: Selection<'_>) -> Result<Offered, Error> {
+        if matches!(selection, Selection::Refresh) && self.is_absent() {
+            return Ok(Offered::default());
+        }
         self.change(|merged| offer::apply(merged, plugin, entry, selection))
     }
 
@@ -67,7 +70,7 @@ impl Kubeconfig {
     /// # Errors
     /// When a file is broken or held by another program; then nothing changed.
     pub fn forget(&self, proxy: &ProxyAddr) -> Result<Forgotten, Error> {
-        if self.paths.all().iter().all(|path| !path.exists()) {
+        if self.is_absent() {
             return Ok(Forgotten::default());
         }
         self.change(|merged| Ok(forget::apply(merged, proxy)))
@@ -80,6 +83,10 @@ impl Kubeconfig {
     pub fn current(&self) -> Result<Option<OurContext>, Error> {
         let merged = Merged::read(&self.paths)?;
         Ok(merged.current_context().and_then(|name| entries::ours(&merged, name)))
+    }
+
+    fn is_absent(&self) -> bool {
+        self.paths.all().iter().all(|path| !path.exists())
     }
 
     fn change<T>(&self, apply: impl FnOnce(&mut Merged) -> Result<T, Error>) -> Result<T, Error> {

@@ -264,7 +264,8 @@ impl Shared {
     }
 
     fn bundle(&self) -> CaBundle {
-        let one = |certificate: &CertificateDer<'static>| vec![pem::encode_certificates(std::slice::from_ref(certificate))];
+        let one =
+            |certificate: &CertificateDer<'static>| vec![pem::encode_certificates(std::slice::from_ref(certificate))];
         CaBundle {
             cluster_name: self.cas.cluster.clone(),
             host: one(self.cas.host.certificate()),

@@ -9,10 +9,13 @@ pub mod random_kubeconfig;
 
 use std::path::PathBuf;
 
-/// Finds a kubectl on `PATH`.
-pub fn kubectl() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|file| file.is_file())
+/// Finds every kubectl: on `PATH`, and those that `scripts/install-test-tools` got.
+pub fn kubectls() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|file| file.is_file());
+    let tools = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/kubectl"));
+    let tools = tools.into_iter().flatten().map(|version| version.expect("entry").path().join("kubectl"));
+    on_path.into_iter().chain(tools.filter(|file| file.is_file())).collect()
 }
 
 /// Compares with a golden file below `tests/`; `BLESS=1` writes it instead.
