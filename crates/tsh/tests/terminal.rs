@@ -1,5 +1,7 @@
 //! `tsh login` on a terminal: the prompt, and that the password is not shown.
 
+#![allow(clippy::panic, reason = "a test that cannot go on should say so at once")]
+
 mod common;
 
 use std::{
