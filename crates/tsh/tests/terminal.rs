@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use common::{
@@ -17,6 +18,7 @@ use common::{
 use rustix::{
     fs::{Mode, OFlags},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{LocalModes, tcgetattr},
 };
 
 #[test]
@@ -26,6 +28,7 @@ fn the_password_is_asked_for_without_echo() {
     let mut login = terminal.start(&laptop, &["login", &cluster.proxy(), &cluster.pin()]);
     let mut screen = Screen(terminal.master);
     assert!(screen.until("Password for alice: ").starts_with("Password for alice: "));
+    screen.wait_for_silence();
     screen.0.write_all(format!("{PASSWORD}\n").as_bytes()).expect("type");
     let rest = screen.until("(context main-prod)");
     assert!(login.wait().expect("it ends").success());
@@ -39,6 +42,7 @@ fn interrupting_the_prompt_ends_the_login_and_leaves_nothing() {
     let mut login = terminal.start(&laptop, &["login", &cluster.proxy(), &cluster.pin()]);
     let mut screen = Screen(terminal.master);
     screen.until("Password for alice: ");
+    screen.wait_for_silence();
     screen.0.write_all(b"half\x03").expect("type");
     assert!(!login.wait().expect("it ends").success());
     assert!(!laptop.store("current-profile").exists());
@@ -81,6 +85,15 @@ impl Terminal {
 struct Screen(File);
 
 impl Screen {
+    /// Waits until what is typed is not shown; the prompt is there a moment earlier.
+    fn wait_for_silence(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while tcgetattr(&self.0).expect("a terminal").local_modes.contains(LocalModes::ECHO) {
+            assert!(Instant::now() < deadline, "the terminal still shows what is typed");
+            std::thread::yield_now();
+        }
+    }
+
     /// Reads what is shown until a text is.
     fn until(&mut self, text: &str) -> String {
         let mut shown = Vec::new();

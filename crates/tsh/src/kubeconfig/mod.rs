@@ -1,8 +1,8 @@
 //! Editing the user's kubeconfig: our entries come and go, everything else stays as it was.
 //!
-//! `tsh login`, `tsh kube login` and `tsh logout` call [`Kubeconfig`]. Below it: [`paths`] finds the files, [`lock`] holds
-//! them by client-go's convention, [`document`] reads and renders one file, [`splice`] changes its text and nothing beside,
-//! [`merged`] sees all files as kubectl does, [`entries`] knows the shape of what is ours, [`offer`] and [`forget`] are the
+//! `tsh login`, `tsh kube login` and `tsh logout` call [`Kubeconfig`]. Below it: `paths` finds the files, `lock` holds
+//! them by client-go's convention, `document` reads and renders one file, `splice` changes its text and nothing beside,
+//! `merged` sees all files as kubectl does, `entries` knows the shape of what is ours, `offer` and `forget` are the
 //! two changes there are.
 
 mod document;
