@@ -35,8 +35,6 @@ pub(in crate::upstream) struct Material {
     pub(super) authority: Option<String>,
     /// When it ends, if it says so.
     pub(super) expires: Option<Timestamp>,
-    /// When a plugin made it.
-    pub(super) made_at: Option<Timestamp>,
 }
 
 impl Material {
@@ -112,7 +110,12 @@ impl Recipe {
     }
 
     /// Makes what is needed from the texts, as little anew as possible.
-    pub(super) fn make(&self, texts: Texts, before: Option<&Made>, times: Times) -> Result<Made, CredentialError> {
+    pub(super) fn make(
+        &self,
+        texts: Texts,
+        before: Option<&Made>,
+        expires: Option<Timestamp>,
+    ) -> Result<Made, CredentialError> {
         let same_tls = before.filter(|before| {
             before.texts.authority == texts.authority && before.texts.certificate == texts.certificate
         });
@@ -122,8 +125,7 @@ impl Recipe {
         };
         let authority = texts.authority.as_deref().and_then(|text| authority_hash(text));
         let authorization = texts.token.as_deref().map(|token| bearer(token)).transpose()?;
-        let Times { expires, made_at } = times;
-        let material = Arc::new(Material { authorization, tls, generation, authority, expires, made_at });
+        let material = Arc::new(Material { authorization, tls, generation, authority, expires });
         Ok(Made { texts, material })
     }
 
@@ -157,13 +159,6 @@ impl Texts {
         self.token = given.token;
         self
     }
-}
-
-/// When something was made and when it ends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Times {
-    pub(super) expires: Option<Timestamp>,
-    pub(super) made_at: Option<Timestamp>,
 }
 
 fn bearer(token: &[u8]) -> Result<HeaderValue, CredentialError> {

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use teleport_runtime::{Clock, TaskGroup};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 pub use exec::ExecPlugin;
 pub use source::Source;
@@ -83,10 +83,17 @@ struct Published {
     outcome: Option<Result<Arc<Material>, Arc<CredentialError>>>,
 }
 
+impl Published {
+    fn shows(&self, material: &Material) -> bool {
+        matches!(&self.outcome, Some(Ok(shown)) if shown.proves_the_same_as(material))
+    }
+}
+
 /// The credential of one upstream.
 pub(super) struct Credential {
     published: watch::Receiver<Published>,
-    nudge: Arc<Notify>,
+    /// The attempt that requests wish for; smaller or equal to the last one when they are content.
+    wanted: watch::Sender<u64>,
     kind: Kind,
     patience: Duration,
     clock: Clock,
@@ -103,6 +110,8 @@ enum Kind {
     Plugin,
 }
 
+/// How soon requests that meet a failure bring about the next attempt.
+const FAILURE_REST: Duration = Duration::from_secs(5);
 /// How long a plugin's answer is believed after a refusal.
 const PLUGIN_REST: Duration = Duration::from_secs(10);
 
@@ -110,16 +119,16 @@ impl Credential {
     /// Starts reading and renewing in a task of `tasks`.
     pub(super) fn start(recipe: Recipe, limits: &Limits, clock: &Clock, tasks: &TaskGroup) -> Self {
         let (publish, published) = watch::channel(Published::default());
-        let nudge = Arc::new(Notify::new());
+        let (wanted, wishes) = watch::channel(0);
         let kind = match (&recipe.credential, recipe.reads_files()) {
             (CredentialConfig::Exec(_), _) => Kind::Plugin,
             (CredentialConfig::Given { .. }, true) => Kind::Files,
             (CredentialConfig::Given { .. }, false) => Kind::Fixed,
         };
-        let renewal = renewal::Renewal::new(recipe, publish, Arc::clone(&nudge), limits, clock);
+        let renewal = renewal::Renewal::new(recipe, publish, wishes, limits, clock);
         tasks.spawn("credential", renewal.run(tasks.stop_signal()));
         let patience = limits.plugin + Duration::from_secs(1);
-        Self { published, nudge, kind, patience, clock: clock.clone() }
+        Self { published, wanted, kind, patience, clock: clock.clone() }
     }
 
     /// Returns what is valid now; waits only when nothing is.
@@ -127,9 +136,14 @@ impl Credential {
         let seen = self.published.borrow().clone();
         match seen.outcome {
             Some(Ok(material)) if material.is_valid(&self.clock) => Ok(material),
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => {
+                if seen.at.is_none_or(|at| self.is_past(at, FAILURE_REST)) {
+                    self.want_after(seen.attempt);
+                }
+                Err(error)
+            }
             Some(Ok(_)) => {
-                self.nudge.notify_one();
+                self.want_after(seen.attempt);
                 self.after(seen.attempt).await
             }
             None => self.after(seen.attempt).await,
@@ -138,8 +152,9 @@ impl Credential {
 
     /// Says that the cluster refused `used`; the next attempt comes soon, nobody waits for it.
     pub(super) fn doubt(&self, used: &Material) {
-        if self.may_ask_again(used) {
-            self.nudge.notify_one();
+        let seen = self.published.borrow().clone();
+        if self.may_ask_again(&seen) && seen.shows(used) {
+            self.want_after(seen.attempt);
         }
     }
 
@@ -151,10 +166,10 @@ impl Credential {
         {
             return Some(Arc::clone(material));
         }
-        if !self.may_ask_again(used) {
+        if !self.may_ask_again(&seen) {
             return None;
         }
-        self.nudge.notify_one();
+        self.want_after(seen.attempt);
         self.after(seen.attempt).await.ok().filter(|material| !material.proves_the_same_as(used))
     }
 
@@ -163,15 +178,25 @@ impl Credential {
         self.current().await.ok().and_then(|material| material.authority.clone())
     }
 
-    fn may_ask_again(&self, used: &Material) -> bool {
+    fn may_ask_again(&self, seen: &Published) -> bool {
         match self.kind {
             Kind::Fixed => false,
             Kind::Files => true,
-            Kind::Plugin => used.made_at.is_none_or(|made| {
-                let last = self.published.borrow().at.unwrap_or(made);
-                self.clock.now().duration_since(last).unsigned_abs() >= PLUGIN_REST
-            }),
+            Kind::Plugin => seen.at.is_none_or(|at| self.is_past(at, PLUGIN_REST)),
         }
+    }
+
+    fn is_past(&self, since: Timestamp, rest: Duration) -> bool {
+        self.clock.now().duration_since(since).unsigned_abs() >= rest
+    }
+
+    /// Wishes for the attempt after `attempt`; many wishes for one attempt lead to one.
+    fn want_after(&self, attempt: u64) {
+        self.wanted.send_if_modified(|wanted| {
+            let more = *wanted < attempt + 1;
+            *wanted = (*wanted).max(attempt + 1);
+            more
+        });
     }
 
     /// Waits for the end of an attempt later than `attempt`.

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use teleport_runtime::{Backoff, Clock, Stop};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::{
     CredentialConfig, CredentialError, Published, exec,
-    material::{Made, Recipe, Times},
+    material::{Made, Recipe},
 };
 use crate::upstream::Limits;
 
@@ -24,7 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(super) struct Renewal {
     recipe: Recipe,
     publish: watch::Sender<Published>,
-    nudge: Arc<Notify>,
+    wishes: watch::Receiver<u64>,
     plugin_limit: Duration,
     clock: Clock,
     made: Option<Made>,
@@ -34,16 +34,17 @@ impl Renewal {
     pub(super) fn new(
         recipe: Recipe,
         publish: watch::Sender<Published>,
-        nudge: Arc<Notify>,
+        wishes: watch::Receiver<u64>,
         limits: &Limits,
         clock: &Clock,
     ) -> Self {
-        Self { recipe, publish, nudge, plugin_limit: limits.plugin, clock: clock.clone(), made: None }
+        Self { recipe, publish, wishes, plugin_limit: limits.plugin, clock: clock.clone(), made: None }
     }
 
     /// Renews until asked to stop.
     pub(super) async fn run(mut self, stop: Stop) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut wishes = self.wishes.clone();
         loop {
             let renewed = tokio::select! {
                 () = stop.requested() => return,
@@ -59,6 +60,7 @@ impl Renewal {
                     Some(self.clock.now() + backoff.next_wait())
                 }
             };
+            let attempt = self.publish.borrow().attempt;
             let due = async {
                 match next {
                     Some(next) => self.clock.sleep_until(next).await,
@@ -68,7 +70,11 @@ impl Renewal {
             tokio::select! {
                 () = stop.requested() => return,
                 () = due => {}
-                () = self.nudge.notified() => {}
+                wished = wishes.wait_for(|wanted| *wanted > attempt) => {
+                    if wished.is_err() {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -79,7 +85,7 @@ impl Renewal {
         let CredentialConfig::Exec(plugin) = &self.recipe.credential else {
             let made = match self.made.take() {
                 Some(made) if made.texts == texts => made,
-                before => match self.recipe.make(texts, before.as_ref(), Times::default()) {
+                before => match self.recipe.make(texts, before.as_ref(), None) {
                     Ok(made) => made,
                     Err(error) => {
                         self.made = before;
@@ -96,8 +102,7 @@ impl Renewal {
         if expires.is_some_and(|end| end <= now) {
             return Err(plugin.failed("gave a credential that has already expired; is this machine's clock right?"));
         }
-        let times = Times { expires, made_at: Some(now) };
-        let made = self.recipe.make(texts.with_plugin(given), self.made.as_ref(), times)?;
+        let made = self.recipe.make(texts.with_plugin(given), self.made.as_ref(), expires)?;
         self.succeed(made);
         Ok(expires.map(|end| renewal_time(now, end)))
     }

@@ -127,12 +127,15 @@ impl Pool {
                     continue;
                 }
                 Claim::Open(opened, opening) => {
-                    self.open(material, opened)?;
+                    self.open(opened)?;
                     opening
                 }
                 Claim::Wait(opening) => opening,
             };
             wait_for(opening, deadline, limits.connect).await?;
+            if Instant::now() > deadline {
+                return Err(Fault::Deadline { step: "connecting", limit: limits.connect });
+            }
         }
     }
 
@@ -176,7 +179,8 @@ impl Pool {
         if let Some(lane) = free {
             return Claim::Stream(lane);
         }
-        if let Some(opening) = &lists.opening {
+        // An opening whose task was cut has no end to wait for.
+        if let Some(opening) = lists.opening.as_ref().filter(|opening| opening.has_changed().is_ok()) {
             return Claim::Wait(opening.clone());
         }
         if lists.http1_only {
@@ -191,17 +195,24 @@ impl Pool {
     }
 
     /// Opens a connection in a task of its own: the request that asked for it may go away, others wait for it too.
-    fn open(&self, material: &Material, opened: watch::Sender<Option<Result<(), Fault>>>) -> Result<(), Fault> {
+    fn open(&self, opened: watch::Sender<Option<Result<(), Fault>>>) -> Result<(), Fault> {
         let upstream = self.upstream()?;
-        let (weak, material) = (Weak::clone(&self.upstream), material.clone());
+        let weak = Weak::clone(&self.upstream);
         upstream.tasks.spawn("open", async move {
             let Some(upstream) = weak.upgrade() else { return };
-            let pool = &upstream.pool;
-            let result = connect::open(Arc::clone(&upstream), &*pool.dialer, &material, Protocols::Either).await;
-            let result = result.map(|connection| pool.add(connection, material.generation));
-            pool.lists().opening = None;
+            let result = Self::open_shared(&upstream).await;
+            upstream.pool.lists().opening = None;
             opened.send_replace(Some(result));
         });
+        Ok(())
+    }
+
+    /// Opens with what is valid now, which may be newer than what the request began with.
+    async fn open_shared(upstream: &Arc<Inner>) -> Result<(), Fault> {
+        let material = upstream.credential.current().await.map_err(Fault::Credential)?;
+        let pool = &upstream.pool;
+        let opened = connect::open(Arc::clone(upstream), &*pool.dialer, &material, Protocols::Either).await?;
+        pool.add(opened, material.generation);
         Ok(())
     }
 
@@ -224,6 +235,7 @@ impl Pool {
     /// Puts a new connection into its list, unless it was made with what is no longer right.
     fn add(&self, opened: Opened, generation: u64) {
         let mut lists = self.lists();
+        lists.use_generation(generation);
         if lists.generation != generation || self.closed.load(Ordering::Relaxed) {
             return;
         }
