@@ -170,6 +170,23 @@ impl KubeAction {
         &self.target
     }
 
+    /// Returns the path to forward, without the query.
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(&self.target, |(path, _)| path)
+    }
+
+    /// Returns the values of a query parameter, decoded, in order.
+    pub fn parameters(&self, name: &str) -> Vec<String> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        Query::parse(query).map(|query| query.all(name)).unwrap_or_default()
+    }
+
+    /// Reads a boolean query parameter as the API server does.
+    pub fn flag(&self, name: &str) -> bool {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        Query::parse(query).is_ok_and(|query| query.boolean(name))
+    }
+
     /// Returns the objects asked for, none when the path is outside the resource tree.
     pub fn resource(&self) -> Option<&KubeResource> {
         match &self.scope {

@@ -73,6 +73,11 @@ impl Query {
         self.pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
     }
 
+    /// Returns every value of a parameter.
+    pub(super) fn all(self, wanted: &str) -> Vec<String> {
+        self.pairs.into_iter().filter(|(name, _)| name == wanted).map(|(_, value)| value).collect()
+    }
+
     /// Reads a boolean as the API server does: absent, `0` and `false` in any letter case are false, all else is true, the
     /// empty text too.
     pub(super) fn boolean(&self, name: &str) -> bool {
