@@ -1,0 +1,108 @@
+//! The walk of one request, top to bottom: who, what, noted, may they, as whom, forwarded.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::{Body as _, Incoming};
+use teleport_audit::event::SessionId;
+use teleport_types::{
+    access::impersonation::acts_as,
+    kube_action::{KubeAction, RequestLine},
+};
+
+use crate::{
+    body::ResponseBody,
+    forward,
+    guard::{self, Granted, Guard},
+    headers::{self, Passage},
+    peer::Peer,
+    record::Record,
+    refusal::Refusal,
+    server::Connection,
+    upgrade,
+};
+
+/// Answers one request.
+pub(crate) async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<ResponseBody> {
+    match walk(connection, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.response(),
+    }
+}
+
+async fn walk(connection: &Connection, mut request: Request<Incoming>) -> Result<Response<ResponseBody>, Refusal> {
+    let peer = connection.peer()?;
+    let epoch = peer.epoch_now();
+
+    // Who asks, and do they still stand?
+    let view = peer.shared.views.current();
+    peer.check_standing(&view).inspect_err(|refusal| peer.report_refused(refusal))?;
+
+    // What do they ask for?
+    let (action, asked) = understand(peer, &request)?;
+    let passage = if upgrade::is_asked(&request, &action) { Passage::Upgrade } else { Passage::Plain };
+
+    // Nothing is done that is not written down first.
+    let sid = SessionId::random();
+    let mut record = Record::begin(peer, &action, request.method().as_str(), sid)?;
+
+    // May they, and as whom?
+    let permit = match peer.with_access(&view, |access| access.authorize(action)) {
+        Ok(permit) => permit,
+        Err(denied) => return refuse(peer, record, Refusal::Denied(denied)),
+    };
+    let acts = match acts_as(&permit, &guard::asked(&asked), peer.user.user.as_str()) {
+        Ok(acts) => acts,
+        Err(denied) => return refuse(peer, record, Refusal::Denied(denied)),
+    };
+    record.acts_as(&acts);
+    headers::strip_request(request.headers_mut(), passage);
+    let client = peer.addr.map(|addr| addr.ip());
+    if let Err(error) = headers::set_identity(request.headers_mut(), acts.user, acts.groups.iter().copied(), client) {
+        return refuse(peer, record, error.into());
+    }
+
+    // Forwarded, and watched over until its end.
+    let granted = Arc::new(Granted { peer: Arc::clone(peer), permit: permit.clone(), asked });
+    let mut guard = Guard::new(granted, epoch);
+    match passage {
+        Passage::Plain => match forward::forward(&mut guard, request).await {
+            Ok(response) => {
+                record.answered(response.status().as_u16());
+                Ok(forward::watched(response, guard, record))
+            }
+            Err(refusal) => refuse(peer, record, refusal),
+        },
+        Passage::Upgrade if !request.body().is_end_stream() => {
+            refuse(peer, record, Refusal::Protocol("a request for another protocol has no body"))
+        }
+        Passage::Upgrade => match upgrade::upgrade(guard, record, request, &acts, sid).await {
+            Ok(upgrade) => {
+                connection.continue_with(upgrade.switched);
+                Ok(upgrade.response)
+            }
+            Err((record, refusal)) => refuse(peer, record, refusal),
+        },
+    }
+}
+
+/// Reads what is asked for; a request that has no meaning is written down with its reason.
+fn understand(peer: &Peer, request: &Request<Incoming>) -> Result<(KubeAction, headers::Asked), Refusal> {
+    let read = || {
+        forward::check_host(peer, request)?;
+        let asked = headers::asked(request.headers())?;
+        let content_type = request.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        // HTTP/2 names scheme and host beside the path; over HTTP/1.1 they mean a client that takes us for a forward proxy.
+        let absolute = request.version() < http::Version::HTTP_2 && request.uri().authority().is_some();
+        let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str).filter(|_| !absolute);
+        let target = target.ok_or(Refusal::Protocol("the request target must be a path"))?;
+        let action = KubeAction::parse(RequestLine { method: request.method().as_str(), target, content_type })?;
+        Ok((action, asked))
+    };
+    read().inspect_err(|refusal| Record::unreadable(peer, request.method().as_str(), request.uri().path(), refusal))
+}
+
+fn refuse(peer: &Peer, record: Record, refusal: Refusal) -> Result<Response<ResponseBody>, Refusal> {
+    record.refused(peer, &refusal);
+    Err(refusal)
+}
