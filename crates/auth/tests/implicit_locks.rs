@@ -1,5 +1,7 @@
 //! What a change of a user does to what they already hold, at once and for as long as it could be used.
 
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on says so at once")]
+
 mod common;
 
 use std::{

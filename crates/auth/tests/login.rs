@@ -1,5 +1,7 @@
 //! Logging in: who gets what, for how long, and what the log says of it.
 
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on says so at once")]
+
 mod common;
 
 use std::time::Duration;

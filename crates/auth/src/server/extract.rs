@@ -1,5 +1,7 @@
 //! Reading requests, with every refusal in the API's own form.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
@@ -7,6 +9,9 @@ use axum::{
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use teleport_api::ApiError;
+
+/// How long a body may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A JSON body of exactly this shape.
 #[derive(Debug)]
@@ -16,8 +21,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state)
+        let bytes = tokio::time::timeout(DEADLINE, Bytes::from_request(request, state))
             .await
+            .map_err(|_| ApiError::bad_request("the body did not arrive in time"))?
             .map_err(|error| ApiError::bad_request(format!("the body cannot be read: {}", error.body_text())))?;
         // The position is enough; the message of a shape error may repeat the value, which may be a secret.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {

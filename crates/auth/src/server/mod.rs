@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service as _};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
@@ -25,7 +25,7 @@ use teleport_pki::{
     tls::{self, ClientAuth},
     verify_client,
 };
-use teleport_runtime::Stop;
+use teleport_runtime::{Stop, TaskGroup};
 use teleport_types::sni::{ALPN_AUTH, InternalName};
 
 use crate::{AuthError, answer, auth::Core};
@@ -141,7 +141,8 @@ where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // HTTP/2 runs each stream as a task: of this connection, so that dropping it here drops them.
+    let mut builder = auto::Builder::new(Streams(TaskGroup::new("auth-http")));
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     builder
         .http2()
@@ -161,5 +162,21 @@ where
     };
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "a connection to auth broke");
+    }
+}
+
+/// Runs the HTTP/2 streams of one connection.
+#[derive(Clone)]
+struct Streams(TaskGroup);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        self.0.spawn("stream", async move {
+            stream.await;
+        });
     }
 }

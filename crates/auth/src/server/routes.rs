@@ -15,6 +15,7 @@ use teleport_types::{
     Kind, ServiceKind,
     role::{RuleResource, RuleVerb},
 };
+use tokio::sync::oneshot;
 
 use super::{
     handlers::{admin, audit, public, resources, service, user},
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{auth::Core, rights::Right};
 
-/// How long a handler may take; streams go on after it.
+/// How long a client waits for an answer; what was begun goes on after it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Who may call a route.
@@ -131,14 +132,23 @@ struct Gate {
 }
 
 /// Checks the caller and hands the proof on, or refuses.
+///
+/// The work is a task of its own that runs to its end even when the client goes away: a change of a user is several
+/// writes, and must not stop between them.
 async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let admitted = tokio::time::timeout(DEADLINE, async {
-        let request = check(&gate, request).await?;
-        Ok::<_, ApiError>(next.run(request).await)
+    let (to, answer) = oneshot::channel();
+    let core = Arc::clone(&gate.core);
+    core.streams.spawn("request", async move {
+        let answered = match check(&gate, request).await {
+            Ok(request) => next.run(request).await,
+            Err(refused) => refused.into_response(),
+        };
+        // A client that has gone does not want to know.
+        let _ = to.send(answered);
     });
-    match admitted.await {
+    match tokio::time::timeout(DEADLINE, answer).await {
         Ok(Ok(response)) => response,
-        Ok(Err(refused)) => refused.into_response(),
+        Ok(Err(_)) => ApiError::unavailable("the auth service is stopping").hint("try again soon").into_response(),
         Err(_) => ApiError::unavailable("the auth service took too long").hint("try again").into_response(),
     }
 }
