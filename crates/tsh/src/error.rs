@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, io, path::Path};
 use jiff::Timestamp;
 use teleport_api::ApiError;
 
-use crate::output::escape::escape;
+use teleport_terminal::escape;
 
 type Source = Box<dyn StdError + Send + Sync>;
 

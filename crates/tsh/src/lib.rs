@@ -22,8 +22,9 @@ use crate::{
     cli::Cli,
     env::Env,
     error::Error,
-    output::{Printed, escape::escape, note, print},
+    output::{Printed, note, print},
 };
+use teleport_terminal::escape;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {

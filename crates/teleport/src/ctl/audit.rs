@@ -9,7 +9,9 @@ use serde_json::Value;
 use teleport_api::{Client, messages::audit::EventQuery};
 use teleport_types::duration::Span;
 
-use super::output::{Table, print_documents, print_value};
+use teleport_terminal::table;
+
+use super::output::{print_documents, print_value};
 use crate::cli::Format;
 
 /// Commands of `tctl audit`.
@@ -75,13 +77,21 @@ async fn ls(client: &Client, list: List) -> Result<()> {
     if list.format != Format::Text {
         return print_documents(&events, list.format);
     }
-    let mut table = Table::new(&["Time", "Code", "Event", "User", "What"]);
-    for event in &events {
-        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-        table.row(&[text("time"), text("code"), text("event"), text("user"), &summary(event)]);
-    }
-    table.print();
+    let rows = events.iter().map(|event| {
+        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        [text("time"), text("code"), text("event"), actor(event), summary(event)]
+    });
+    print!("{}", table::render(["Time", "Code", "Event", "User", "What"], rows));
     Ok(())
+}
+
+/// Says who did it: the user, or the system account of a local administrator.
+fn actor(event: &Value) -> String {
+    match (event.get("user").and_then(Value::as_str), event.get("local_uid").and_then(Value::as_u64)) {
+        (Some(user), _) => user.to_owned(),
+        (None, Some(uid)) => format!("(local uid {uid})"),
+        (None, None) => String::new(),
+    }
 }
 
 /// Says in a few words what an event is about.

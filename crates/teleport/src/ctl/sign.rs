@@ -56,7 +56,7 @@ pub struct Sign {
 
 /// Form of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FileFormat {
+pub(super) enum FileFormat {
     /// An identity file: key, certificate and authorities, as PEM.
     #[default]
     File,

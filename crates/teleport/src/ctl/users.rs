@@ -10,7 +10,9 @@ use teleport_api::{
 };
 use teleport_types::{RoleName, Traits, User, UserName};
 
-use super::output::{Table, print_documents};
+use teleport_terminal::table;
+
+use super::output::print_documents;
 use crate::cli::Format;
 
 /// Commands of `tctl users`.
@@ -149,13 +151,13 @@ async fn list(client: &Client, format: Format) -> Result<()> {
     if format != Format::Text {
         return print_documents(&documents, format);
     }
-    let mut table = Table::new(&["User", "Roles"]);
+    let mut rows = Vec::new();
     for document in documents {
         let user: User = serde_json::from_value(document)?;
         let roles: Vec<_> = user.spec.roles.iter().map(RoleName::as_str).collect();
-        table.row(&[&user.metadata.name, &roles.join(",")]);
+        rows.push([user.metadata.name.clone(), roles.join(",")]);
     }
-    table.print();
+    print!("{}", table::render(["User", "Roles"], rows));
     Ok(())
 }
 

@@ -33,6 +33,7 @@ pub(crate) enum Kind {
 /// Which of our crates a crate may import. A crate without a row may not exist.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("teleport-runtime", &[]),
+    ("teleport-terminal", &[]),
     ("teleport-types", &[]),
     ("teleport-pki", &["types", "runtime"]),
     ("teleport-audit", &["types", "runtime"]),
@@ -43,8 +44,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("teleport-proxy", &["types", "pki", "audit", "net", "api", "runtime"]),
     ("teleport-kube", &["types", "pki", "audit", "net", "api", "runtime"]),
     ("teleport-ssh", &["types", "pki", "audit", "net", "api", "runtime"]),
-    ("teleport", &["types", "pki", "audit", "net", "api", "backend", "auth", "proxy", "kube", "ssh", "runtime"]),
-    ("tsh", &["types", "pki", "audit", "net", "api", "runtime"]),
+    ("teleport", &["types", "pki", "audit", "net", "api", "backend", "auth", "proxy", "kube", "ssh", "runtime", "terminal"]),
+    ("tsh", &["types", "pki", "audit", "net", "api", "runtime", "terminal"]),
 ];
 
 /// The crate of fakes and whole clusters: it may import everything, and only tests may import it.
@@ -57,7 +58,7 @@ const KEPT_FOR: &[(&str, &[&str], &str)] = &[
     ("clap", BINARIES, "flags belong to programs; libraries take structs"),
     ("clap_complete", BINARIES, "flags belong to programs; libraries take structs"),
     ("anyhow", BINARIES, "libraries say by whose fault: one error enum per crate"),
-    ("comfy-table", BINARIES, "only programs print"),
+    ("comfy-table", &["teleport-terminal"], "tables look the same in both programs"),
     ("rpassword", BINARIES, "only programs ask a person"),
     ("tracing-subscriber", BINARIES, "a library that configures logging takes it from the program"),
     (

@@ -10,9 +10,10 @@ use crate::{
     cli::{Format, ListArgs},
     connect,
     error::Error,
-    output::{Printed, escape::escape, table},
+    output::Printed,
     store::Profile,
 };
+use teleport_terminal::{escape, table};
 
 #[derive(Debug, Serialize)]
 struct Row {

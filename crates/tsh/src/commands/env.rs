@@ -6,8 +6,9 @@ use super::{App, kube};
 use crate::{
     cli::{EnvArgs, Format, display_paths},
     error::Error,
-    output::{Printed, escape::shell_quote},
+    output::Printed,
 };
+use teleport_terminal::shell_quote;
 
 const NAMES: [&str; 4] = ["TELEPORT_PROXY", "TELEPORT_CLUSTER", "TELEPORT_KUBE_CLUSTER", "KUBECONFIG"];
 

@@ -12,9 +12,10 @@ use crate::{
     connect::{self, auth::authorities_of},
     error::Error,
     kubeconfig::{KubeEntry, OurContext, Selection},
-    output::{Printed, escape::escape, table},
+    output::Printed,
     store::{Authorities, Profile},
 };
+use teleport_terminal::{escape, table};
 
 #[derive(Debug, Serialize)]
 struct Row {

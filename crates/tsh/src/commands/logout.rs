@@ -5,12 +5,8 @@ use std::time::Duration;
 use teleport_runtime::Clock;
 
 use super::App;
-use crate::{
-    connect,
-    error::Error,
-    output::{Printed, escape::escape},
-    store::Profile,
-};
+use crate::{connect, error::Error, output::Printed, store::Profile};
+use teleport_terminal::escape;
 
 /// The user waits, and without an answer the login ends by itself.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -15,10 +15,11 @@ use crate::{
     connect::Connector,
     env::Env,
     error::Error,
-    output::{Printed, escape::escape, note},
+    output::{Printed, note},
     proxy_addr::ProxyTarget,
     store::{Profile, Store},
 };
+use teleport_terminal::escape;
 use teleport_types::{ClusterName, UserName};
 
 /// Runs one command.

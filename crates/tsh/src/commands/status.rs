@@ -76,7 +76,7 @@ fn warnings(app: &App, profile: &Profile) -> String {
         text += &format!("\nTELEPORT_PROXY hides the current profile, {}.\n", current.host());
     }
     if let Some(cluster) = cluster {
-        let cluster = crate::output::escape::escape(&cluster);
+        let cluster = teleport_terminal::escape(&cluster);
         text += &format!("\nTELEPORT_CLUSTER is {cluster}, but this login is for {}.\n", profile.cluster);
     }
     text

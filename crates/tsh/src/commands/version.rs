@@ -7,9 +7,10 @@ use crate::{
     cli::{Format, VersionArgs},
     connect::{self, web::WebTrust},
     error::Error,
-    output::{Printed, escape::escape},
+    output::Printed,
     proxy_addr::ProxyTarget,
 };
+use teleport_terminal::escape;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,8 @@ use super::{
     entries::{self, KubeEntry, Plugin, context_name},
     merged::{Merged, Section},
 };
-use crate::{error::Error, output::escape::shell_quote};
+use crate::error::Error;
+use teleport_terminal::shell_quote;
 
 /// What to do about contexts.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,5 @@
-//! What the user sees: escaping, times, tables, and the choice of text, JSON or YAML.
+//! What the user sees: times, and the choice of text, JSON or YAML.
 
-pub mod escape;
-pub mod table;
 pub mod time;
 
 use std::io::{self, IsTerminal as _, Write as _};

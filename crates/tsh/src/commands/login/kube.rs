@@ -10,9 +10,9 @@ use crate::{
     connect,
     error::Error,
     kubeconfig::{Selection, context_name},
-    output::escape::{escape, shell_quote},
     store::{Authorities, Login, Profile},
 };
+use teleport_terminal::{escape, shell_quote};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -4,10 +4,8 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use teleport_types::UserName;
 
-use crate::{
-    error::{Error, reason},
-    output::escape::escape,
-};
+use crate::error::{Error, reason};
+use teleport_terminal::escape;
 
 /// Longer than any password that auth accepts.
 const LONGEST: u64 = 4096;

@@ -5,9 +5,10 @@ use serde::Serialize;
 use teleport_types::Traits;
 
 use crate::{
-    output::{escape::escape, may_colour, time},
+    output::{may_colour, time},
     store::{Access, Login, Profile},
 };
+use teleport_terminal::escape;
 
 /// All of `tsh status`.
 #[derive(Debug, Serialize)]
