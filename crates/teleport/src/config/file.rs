@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
-use teleport_types::ClusterName;
+use teleport_types::{ClusterName, auth_preference::LockingMode, duration::Span};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -89,8 +89,8 @@ pub struct AuthService {
     pub listen_addr: Option<String>,
     /// Static join tokens, `kinds:secret`.
     pub tokens: Vec<String>,
-    /// How people log in.
-    pub authentication: Authentication,
+    /// How people log in; when it is here it wins over the stored settings.
+    pub authentication: Option<Authentication>,
     /// The key that protects secrets at rest; `DATA_DIR/secrets.key` by default, made at the first start.
     pub secrets_key_file: Option<PathBuf>,
 }
@@ -105,7 +105,9 @@ pub struct Authentication {
     /// Whether local users may log in.
     pub local_auth: Option<YesNo>,
     /// How long a login lasts when nobody asks for less.
-    pub default_session_ttl: Option<String>,
+    pub default_session_ttl: Option<Span>,
+    /// `best_effort` or `strict`: what services do when they have not heard of locks for long.
+    pub locking_mode: LockingMode,
 }
 
 /// `proxy_service:`

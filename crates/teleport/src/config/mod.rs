@@ -7,14 +7,14 @@ use std::{
     collections::BTreeMap,
     net::{SocketAddr, ToSocketAddrs as _},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use teleport_types::{ClusterName, KubeClusterName, ServiceKind, duration::Span};
+use teleport_types::{ClusterName, KubeClusterName, ServiceKind, auth_preference::AuthPreferenceSpec};
 
 pub use file::KeyPairFiles;
 use file::{File, OneOrMany, YesNo};
+use teleport_auth::StaticToken;
 
 /// Where `teleport start` and `tctl` look for a file when none is named.
 pub const DEFAULT_FILE: &str = "/etc/teleport.yaml";
@@ -107,25 +107,8 @@ pub struct AuthConfig {
     pub tokens: Vec<StaticToken>,
     /// The key that protects secrets at rest.
     pub secrets_key_file: PathBuf,
-    /// Whether local users may log in.
-    pub local_auth: bool,
-    /// How long a login lasts when nobody asks for less.
-    pub default_session_ttl: Duration,
-}
-
-/// A join token from the configuration file.
-#[derive(Clone)]
-pub struct StaticToken {
-    /// What the bearer may act as.
-    pub kinds: Vec<ServiceKind>,
-    /// The secret.
-    pub secret: String,
-}
-
-impl std::fmt::Debug for StaticToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StaticToken").field("kinds", &self.kinds).finish_non_exhaustive()
-    }
+    /// Login settings, when the file has some.
+    pub preference: Option<AuthPreferenceSpec>,
 }
 
 /// The proxy service.
@@ -196,8 +179,7 @@ pub fn built_in() -> Result<Config> {
             listen_addr: loopback(AUTH_PORT),
             tokens: Vec::new(),
             secrets_key_file: data_dir.join("secrets.key"),
-            local_auth: true,
-            default_session_ttl: DEFAULT_SESSION_TTL,
+            preference: None,
         }),
         proxy: Some(ProxyConfig {
             web_listen_addr: loopback(PROXY_PORT),
@@ -223,8 +205,6 @@ impl Config {
         self.data_dir = dir;
     }
 }
-
-const DEFAULT_SESSION_TTL: Duration = Duration::from_secs(12 * 3600);
 
 fn built_in_kube() -> Result<Option<KubeConfig>> {
     let source = if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
@@ -287,23 +267,30 @@ fn check_auth(file: &File, node_name: &str, data_dir: &Path) -> Result<AuthPlace
     if file.teleport.auth_server.is_some() {
         bail!("teleport.auth_server and an enabled auth_service exclude one another; keep one of them");
     }
-    if let Some(kind) = &auth.authentication.kind
-        && kind != "local"
-    {
-        bail!("auth_service.authentication.type {kind:?} is not supported yet; write `type: local`");
-    }
-    let ttl = match &auth.authentication.default_session_ttl {
-        Some(text) => Span::parse(text).context("auth_service.authentication.default_session_ttl")?.get(),
-        None => DEFAULT_SESSION_TTL,
-    };
     Ok(AuthPlace::Here(AuthConfig {
         cluster_name: auth.cluster_name.clone().unwrap_or_else(|| default_cluster_name(node_name)),
         listen_addr: address(auth.listen_addr.as_deref().unwrap_or("0.0.0.0"), "auth_service.listen_addr", AUTH_PORT)?,
         tokens: auth.tokens.iter().map(|token| static_token(token)).collect::<Result<_>>()?,
         secrets_key_file: auth.secrets_key_file.clone().unwrap_or_else(|| data_dir.join("secrets.key")),
-        local_auth: on(auth.authentication.local_auth),
-        default_session_ttl: ttl,
+        preference: auth.authentication.as_ref().map(check_authentication).transpose()?,
     }))
+}
+
+fn check_authentication(authentication: &file::Authentication) -> Result<AuthPreferenceSpec> {
+    if let Some(kind) = &authentication.kind
+        && kind != "local"
+    {
+        bail!("auth_service.authentication.type {kind:?} is not supported yet; write `type: local`");
+    }
+    if !on(authentication.local_auth) {
+        bail!("auth_service.authentication.local_auth: no leaves no way to log in; remove it");
+    }
+    let mut preference =
+        AuthPreferenceSpec { locking_mode: authentication.locking_mode, ..AuthPreferenceSpec::default() };
+    if let Some(ttl) = authentication.default_session_ttl {
+        preference.default_session_ttl = ttl;
+    }
+    Ok(preference)
 }
 
 fn check_proxy(file: &File, node_name: &str) -> Result<Option<ProxyConfig>> {
@@ -416,15 +403,14 @@ fn static_token(text: &str) -> Result<StaticToken> {
     let Some((kinds, secret)) = text.split_once(':') else {
         bail!("an entry of auth_service.tokens has no kinds; write `proxy,kube:SECRET`");
     };
-    let kinds = kinds.split(',').map(|kind| ServiceKind::parse(kind.trim())).collect::<Result<Vec<_>, _>>()?;
-    if kinds.contains(&ServiceKind::Auth) {
+    if kinds.split(',').any(|kind| kind.trim() == ServiceKind::Auth.as_str()) {
         bail!("an entry of auth_service.tokens grants auth; tokens may grant proxy and kube");
     }
     let secret = token_text(secret)?;
     if secret.len() < 16 {
         bail!("a secret in auth_service.tokens is shorter than 16 characters; make one with `openssl rand -hex 16`");
     }
-    Ok(StaticToken { kinds, secret })
+    Ok(StaticToken::parse(&format!("{kinds}:{secret}"))?)
 }
 
 /// Reads a token: the text itself, or the content of the file it names.
