@@ -2,11 +2,14 @@
 
 pub mod client;
 pub mod common;
+pub mod envtest;
 pub mod kubesim;
 pub mod process;
 pub mod programs;
 pub mod skip;
 pub mod system;
+pub mod world;
 
 pub use skip::skip;
 pub use system::{Laptop, PASSWORD, System};
+pub use world::World;

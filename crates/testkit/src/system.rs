@@ -186,7 +186,7 @@ kubernetes_service:
 
     /// Makes a laptop that knows the cluster's pin.
     pub fn laptop(&self) -> Laptop {
-        Laptop { dir: tempfile::tempdir().expect("temp dir"), proxy: self.proxy.clone(), ca_pin: self.ca_pin() }
+        Laptop::new(&self.proxy, &self.ca_pin())
     }
 
     /// Makes a laptop and logs a user in.
@@ -201,6 +201,14 @@ kubernetes_service:
 }
 
 impl Laptop {
+    /// Makes a laptop that will log in at a proxy, knowing the pin of its cluster's host CA.
+    ///
+    /// # Panics
+    /// When there is no place for its home.
+    pub fn new(proxy: &str, ca_pin: &str) -> Self {
+        Self { dir: tempfile::tempdir().expect("temp dir"), proxy: proxy.to_owned(), ca_pin: ca_pin.to_owned() }
+    }
+
     /// Returns the home folder.
     pub fn home(&self) -> &Path {
         self.dir.path()

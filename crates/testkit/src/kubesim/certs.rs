@@ -1,6 +1,7 @@
-//! The throw-away CA of one `kubesim`: its server certificate and client certificates for whoever a test wants to be.
+//! The throw-away CA of one Kubernetes API: its server certificate and client certificates for whoever a test wants to be.
 //!
-//! Called by [`super::KubeSim`] at start and when it writes a kubeconfig, by `server` to read who a peer certificate names.
+//! Called by [`super::KubeSim`] and `envtest` at start and when they write a kubeconfig, by `server` to read who a peer
+//! certificate names.
 
 use std::{
     net::IpAddr,
@@ -46,13 +47,13 @@ const ISSUER: &str = "CN=kubesim";
 
 /// A certificate and its key, both DER.
 #[derive(Clone)]
-pub(super) struct Pair {
-    pub(super) certificate: Vec<u8>,
-    pub(super) key_pkcs8: Vec<u8>,
+pub(crate) struct Pair {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key_pkcs8: Vec<u8>,
 }
 
 /// The CA itself.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     pair: Pair,
     key: Key,
 }
@@ -65,30 +66,39 @@ enum Purpose {
 
 impl Authority {
     /// Makes a new CA.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let key = Key::generate()?;
         let certificate = issue(Profile { subject: Name::from_str(ISSUER)?, purpose: Purpose::Authority }, &key, &key)?;
         Ok(Self { pair: Pair { certificate, key_pkcs8: key.pkcs8.clone() }, key })
     }
 
     /// Returns the CA's certificate as PEM.
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         pem("CERTIFICATE", &self.pair.certificate)
     }
 
+    /// Returns the CA's certificate, DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.pair.certificate
+    }
+
     /// Issues a client certificate: the user becomes CN, each group one O.
-    pub(super) fn client(&self, user: &str, groups: &[&str]) -> Result<Pair> {
+    pub(crate) fn client(&self, user: &str, groups: &[&str]) -> Result<Pair> {
         let mut parts: Vec<String> = vec![format!("CN={}", escaped(user))];
         parts.extend(groups.iter().map(|group| format!("O={}", escaped(group))));
         // Kubernetes reads every O; which RDN holds it does not matter.
         self.leaf(Profile { subject: Name::from_str(&parts.join(","))?, purpose: Purpose::Client })
     }
 
+    /// Issues the certificate of a server at these addresses.
+    pub(crate) fn server(&self, addresses: Vec<IpAddr>) -> Result<Pair> {
+        self.leaf(Profile { subject: Name::from_str("CN=kubernetes")?, purpose: Purpose::Server(addresses) })
+    }
+
     /// Makes the TLS configuration of the listener: HTTP/2 and HTTP/1.1, client certificates asked for and not required.
-    pub(super) fn server_config(&self, addresses: Vec<IpAddr>) -> Result<ServerConfig> {
+    pub(crate) fn server_config(&self, addresses: Vec<IpAddr>) -> Result<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let pair =
-            self.leaf(Profile { subject: Name::from_str("CN=kubernetes")?, purpose: Purpose::Server(addresses) })?;
+        let pair = self.server(addresses)?;
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(self.pair.certificate.clone()))?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
@@ -114,18 +124,18 @@ impl Authority {
 
 impl Pair {
     /// Returns the certificate as PEM.
-    pub(super) fn certificate_pem(&self) -> String {
+    pub(crate) fn certificate_pem(&self) -> String {
         pem("CERTIFICATE", &self.certificate)
     }
 
     /// Returns the key as PEM.
-    pub(super) fn key_pem(&self) -> String {
+    pub(crate) fn key_pem(&self) -> String {
         pem("PRIVATE KEY", &self.key_pkcs8)
     }
 }
 
 /// Reads the user (CN) and groups (O) that a client certificate names, as the API server does.
-pub(super) fn identity_of(certificate: &[u8]) -> Option<Identity> {
+pub(crate) fn identity_of(certificate: &[u8]) -> Option<Identity> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let (mut user, mut groups) = (None, Vec::new());
     for attribute in certificate.tbs_certificate().subject().iter() {

@@ -1,4 +1,4 @@
-//! Kubeconfig files that reach the simulator.
+//! Kubeconfig files that reach a Kubernetes API of the tests.
 
 use data_encoding::BASE64;
 use serde_json::json;
@@ -6,22 +6,23 @@ use serde_json::json;
 use super::certs::Pair;
 
 /// How the user of a kubeconfig proves who they are.
-pub(super) enum Credential<'a> {
+pub(crate) enum Credential<'a> {
     Token(&'a str),
     Certificate(&'a Pair),
 }
 
-/// What goes into a kubeconfig of one cluster, one user and one context, all named `kubesim` but the user.
-pub(super) struct Kubeconfig<'a> {
-    pub(super) server: &'a str,
-    pub(super) ca_pem: &'a str,
-    pub(super) user: &'a str,
-    pub(super) credential: &'a Credential<'a>,
+/// What goes into a kubeconfig of one cluster, one user and one context that bears the cluster's name.
+pub(crate) struct Kubeconfig<'a> {
+    pub(crate) cluster: &'a str,
+    pub(crate) server: &'a str,
+    pub(crate) ca_pem: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) credential: &'a Credential<'a>,
 }
 
 impl Kubeconfig<'_> {
     /// Writes it as JSON, which is YAML too.
-    pub(super) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let user = match self.credential {
             Credential::Token(token) => json!({"token": token}),
             Credential::Certificate(pair) => json!({
@@ -32,11 +33,12 @@ impl Kubeconfig<'_> {
         let cluster = json!({
             "server": self.server, "certificate-authority-data": BASE64.encode(self.ca_pem.as_bytes()),
         });
+        let context = json!({"cluster": self.cluster, "user": self.user, "namespace": "default"});
         let document = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "kubesim",
-            "clusters": [{"name": "kubesim", "cluster": cluster}],
+            "apiVersion": "v1", "kind": "Config", "current-context": self.cluster,
+            "clusters": [{"name": self.cluster, "cluster": cluster}],
             "users": [{"name": self.user, "user": user}],
-            "contexts": [{"name": "kubesim", "context": {"cluster": "kubesim", "user": self.user, "namespace": "default"}}],
+            "contexts": [{"name": self.cluster, "context": context}],
         });
         format!("{document:#}\n")
     }

@@ -8,13 +8,13 @@
 #![allow(clippy::indexing_slicing, reason = "documents are `serde_json::Value`s, which answer a missing key with null")]
 
 mod body;
-mod certs;
+pub(crate) mod certs;
 mod control;
 mod defaults;
 mod discovery;
 mod identity;
 mod kinds;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
 mod logs;
 mod objects;
 mod openapi;
@@ -53,6 +53,8 @@ pub use record::Seen;
 
 use kubeconfig::{Credential, Kubeconfig};
 
+/// Name of the cluster and context in every kubeconfig of the simulator.
+pub const NAME: &str = "kubesim";
 /// The service account whose token [`KubeSim::kubeconfig_for_proxy`] holds; it may impersonate and little else.
 pub const PROXY_SERVICE_ACCOUNT: &str = "system:serviceaccount:teleport:teleport";
 /// The user of [`KubeSim::kubeconfig_for_proxy_certificate`], with the same rights.
@@ -165,7 +167,7 @@ impl KubeSim {
     }
 
     fn kubeconfig(&self, user: &str, credential: &Credential<'_>) -> String {
-        Kubeconfig { server: &self.url, ca_pem: &self.authority.pem(), user, credential }.render()
+        Kubeconfig { cluster: NAME, server: &self.url, ca_pem: &self.authority.pem(), user, credential }.render()
     }
 
     /// Returns the requests seen so far, in order of their answers.
