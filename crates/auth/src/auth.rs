@@ -182,11 +182,19 @@ impl Auth {
         });
     }
 
-    /// Stops: lets requests finish for at most `grace`, then cuts the rest.
+    /// Stops: lets requests finish for at most `grace`, cuts the rest, closes the store.
     pub async fn stop(&self, grace: Duration) {
         self.core.streams.request_stop();
         self.tasks.drain(grace).await;
-        self.core.streams.drain(Duration::from_secs(1)).await;
+        self.core.streams.drain(Duration::from_secs(5)).await;
+        if let Err(error) = self.core.store.backend().close().await {
+            tracing::error!(%error, "the store did not close in order");
+        }
+    }
+
+    /// Signs the heads of the audit log; for the very end, once the last records have been shipped.
+    pub async fn sign_audit_heads(&self) {
+        intake::sign_once(&self.core).await;
     }
 }
 

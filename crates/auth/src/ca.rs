@@ -115,9 +115,7 @@ impl Authorities {
         Ok(Self { cluster: cluster.clone(), user, host, audit, bundle, trust: SharedTrust::new(trusted) })
     }
 
-    /// Signs a certificate that begins a minute ago and lasts `lifetime`, but not longer than its authority.
-    ///
-    /// Returns it with its end.
+    /// Signs a certificate. Only who issues (`issue`, `services`, the server's own names) comes here.
     pub(crate) fn issue(
         &self,
         kind: CaKind,
@@ -132,7 +130,7 @@ impl Authorities {
         Ok(template.issue(authority, key, validity)?)
     }
 
-    /// Returns the validity of a certificate made now that lasts `lifetime`, or as long as the authorities do.
+    /// Returns the validity of a certificate made now: from a minute ago, for `lifetime` or as long as the authorities hold.
     pub(crate) fn validity(&self, clock: &Clock, lifetime: Duration) -> Validity {
         let now = whole_seconds(clock.now());
         let end = self.trust.current().all().map(|ca| ca.validity().not_after).min().unwrap_or(now);

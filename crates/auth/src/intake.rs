@@ -71,15 +71,20 @@ pub(crate) async fn sign_heads(core: Arc<Core>, clock: Clock, stop: Stop) {
             () = stop.requested() => {}
             () = clock.sleep(SIGNING) => {}
         }
-        let signed = blocking(&core, |archive, key| archive.sign_heads(|text| key.sign(text))).await;
-        match signed {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the heads of the audit log were not signed"),
-            Err(error) => tracing::error!(%error, "the heads of the audit log were not signed"),
-        }
+        sign_once(&core).await;
         if stop.is_requested() {
             return;
         }
+    }
+}
+
+/// Signs the heads that moved.
+pub(crate) async fn sign_once(core: &Core) {
+    let signed = blocking(core, |archive, key| archive.sign_heads(|text| key.sign(text))).await;
+    match signed {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the heads of the audit log were not signed"),
+        Err(error) => tracing::error!(%error, "the heads of the audit log were not signed"),
     }
 }
 

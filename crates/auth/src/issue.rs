@@ -165,7 +165,8 @@ fn no_user(name: &UserName) -> ApiError {
     ApiError::unauthenticated(format!("user {name} does not exist any more")).hint("ask an administrator")
 }
 
-/// min(asked or the default, every role's `max_session_ttl` from the login on, 30 h, the end of the asking certificate).
+/// min(asked or the default, every role's `max_session_ttl` from the login on, 30 h, the ends of the asking certificate and
+/// of the user).
 async fn lifetime(core: &Core, order: &Order<'_>, holder: &Holder) -> Result<Validity, ApiError> {
     let now = whole_seconds(core.clock.now());
     let after = |start: Timestamp, span| whole_seconds(start.saturating_add(span).unwrap_or(Timestamp::MAX));
@@ -179,9 +180,10 @@ async fn lifetime(core: &Core, order: &Order<'_>, holder: &Holder) -> Result<Val
     };
     let capped = holder.roles.iter().filter_map(|role| role.spec.options.max_session_ttl).map(|span| span.get());
     let capped = after(order.session.login_time, capped.fold(LONGEST, Duration::min));
-    let end = [Some(asked), Some(capped), order.session.not_beyond].into_iter().flatten().fold(capped, Timestamp::min);
+    let ends = [Some(asked), order.session.not_beyond, holder.user.metadata.expires.map(whole_seconds)];
+    let end = ends.into_iter().flatten().fold(capped, Timestamp::min);
     if end <= now {
-        return Err(ApiError::unauthenticated("this login has lasted as long as the user's roles allow")
+        return Err(ApiError::unauthenticated("this login has lasted as long as the user and their roles allow")
             .hint("log in again with tsh login"));
     }
     let mut validity = core.authorities.validity(&core.clock, LONGEST);

@@ -146,22 +146,28 @@ async fn find(core: &Core, secret: &str) -> Result<Option<Granted>, ApiError> {
     Ok(Some(Granted { kinds: token.spec.roles, grant, name: short(&name) }))
 }
 
-/// Replaces a token's name, which is its secret, by the name it is kept under.
-pub(crate) fn hide_secret(core: &Core, token: &mut Token) -> Result<(), ApiError> {
-    let secret = Zeroizing::new(std::mem::take(&mut token.metadata.name));
-    if secret.chars().count() < LEAST_SECRET {
+/// Replaces a token's name, which is its secret, by the name it is kept under; one that was read from here has it already.
+pub(crate) async fn hide_secret(core: &Core, token: &mut Token) -> Result<(), ApiError> {
+    let given = Zeroizing::new(std::mem::take(&mut token.metadata.name));
+    let kept = kept_name(core, &given).await?;
+    if kept != *given && given.chars().count() < LEAST_SECRET {
         return Err(ApiError::bad_request(format!(
             "the name of a token is its secret and needs at least {LEAST_SECRET} characters"
         )));
     }
-    token.metadata.name = core.secrets.name_of(&secret);
+    token.metadata.name = kept;
     Ok(())
 }
 
 /// Finds the name a token is kept under, given that name or the secret.
-pub(crate) fn kept_name(core: &Core, given: &str) -> String {
-    let kept = given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if kept { given.to_owned() } else { core.secrets.name_of(given) }
+pub(crate) async fn kept_name(core: &Core, given: &str) -> Result<String, ApiError> {
+    let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let may_be_kept = given.len() == 64 && given.bytes().all(hexadecimal);
+    // A secret may look the same, so what is stored decides.
+    if may_be_kept && core.documents.value(Kind::Token, given).await?.is_some() {
+        return Ok(given.to_owned());
+    }
+    Ok(core.secrets.name_of(given))
 }
 
 /// The beginning of a token's kept name, enough to tell it from others.

@@ -28,7 +28,7 @@ pub(crate) async fn list(core: &Core, kind: Kind) -> Result<Vec<Value>, ApiError
 
 /// Reads one document.
 pub(crate) async fn read(core: &Core, kind: Kind, name: &str) -> Result<Value, ApiError> {
-    let kept = if kind == Kind::Token { join::kept_name(core, name) } else { name.to_owned() };
+    let kept = if kind == Kind::Token { join::kept_name(core, name).await? } else { name.to_owned() };
     match core.documents.value(kind, &kept).await? {
         Some(value) => Ok(value),
         // There always are login settings, written down or not.
@@ -42,7 +42,7 @@ pub(crate) async fn read(core: &Core, kind: Kind, name: &str) -> Result<Value, A
 
 /// Creates a document that must not exist yet.
 pub(crate) async fn create(core: &Core, document: AnyResource, actor: &Actor) -> Result<(), ApiError> {
-    let document = prepared(core, document)?;
+    let document = prepared(core, document).await?;
     if let AnyResource::User(user) = document {
         return users::create_document(core, user, actor).await;
     }
@@ -52,7 +52,7 @@ pub(crate) async fn create(core: &Core, document: AnyResource, actor: &Actor) ->
 
 /// Creates or replaces a document.
 pub(crate) async fn write(core: &Core, document: AnyResource, actor: &Actor) -> Result<(), ApiError> {
-    let document = prepared(core, document)?;
+    let document = prepared(core, document).await?;
     if let AnyResource::User(user) = document {
         return users::put_document(core, user, actor).await;
     }
@@ -70,7 +70,7 @@ pub(crate) async fn remove(core: &Core, kind: Kind, name: &str, actor: &Actor) -
             return users::delete(core, &name, actor).await;
         }
         // The catalogue has no event for it; its use is recorded.
-        Kind::Token => return core.documents.delete(kind, &join::kept_name(core, name)).await,
+        Kind::Token => return core.documents.delete(kind, &join::kept_name(core, name).await?).await,
         Kind::Role => {
             refuse_held_role(core, name).await?;
             Body::RoleDeleted(RoleChange { name: role_name(name)?, updated_by: Some(actor.name()) })
@@ -93,9 +93,9 @@ pub(crate) async fn remove(core: &Core, kind: Kind, name: &str, actor: &Actor) -
 }
 
 /// Checks and changes what a kind needs before it is stored.
-fn prepared(core: &Core, mut document: AnyResource) -> Result<AnyResource, ApiError> {
+async fn prepared(core: &Core, mut document: AnyResource) -> Result<AnyResource, ApiError> {
     match &mut document {
-        AnyResource::Token(token) => join::hide_secret(core, token)?,
+        AnyResource::Token(token) => join::hide_secret(core, token).await?,
         AnyResource::AuthPreference(_) => refuse_fixed_preference(core)?,
         _ => {}
     }

@@ -5,6 +5,10 @@
 //! who owns many addresses meets the user's own counter). Once a user's counter is full, only networks that failed for
 //! that user before are refused: the user's own network, without failures, still gets its try. Certificates and their
 //! renewal never come here.
+//!
+//! A proxy in another process relays bytes, so its clients all come from its address. Such addresses are known by the
+//! proxy's own certificate, and count neither as one network nor against the user's own: there the user's counter alone
+//! decides.
 
 use std::{
     collections::HashMap,
@@ -26,6 +30,10 @@ const USER: Budget = Budget { most: 30.0, forgets_one_in: Duration::from_secs(60
 const NETWORK: Budget = Budget { most: 40.0, forgets_one_in: Duration::from_secs(3) };
 /// Most counters kept; beyond it the lowest one makes room.
 const COUNTERS: usize = 50_000;
+/// How long an address counts as a proxy's after the proxy was last heard from there.
+const RELAYS: Duration = Duration::from_secs(3600);
+/// Most proxies remembered.
+const MOST_RELAYS: usize = 1024;
 
 #[derive(Clone, Copy)]
 struct Budget {
@@ -74,6 +82,7 @@ struct Counter {
 pub(crate) struct Throttle {
     clock: Clock,
     counters: Mutex<HashMap<Name, Counter>>,
+    relays: Mutex<HashMap<IpAddr, Timestamp>>,
 }
 
 /// One try that was let through and counts as failed until [`Attempt::forgive`].
@@ -87,23 +96,43 @@ pub(crate) struct Attempt<'a> {
 
 impl Throttle {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, counters: Mutex::default() }
+        Self { clock, counters: Mutex::default(), relays: Mutex::default() }
+    }
+
+    /// Notes that a proxy of the cluster, proved by its certificate, connects from an address.
+    pub(crate) fn relay_at(&self, address: IpAddr) {
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        if relays.len() >= MOST_RELAYS {
+            relays.retain(|_, heard| is_recent(*heard, now));
+        }
+        if relays.len() < MOST_RELAYS {
+            relays.insert(address.to_canonical(), now);
+        }
+    }
+
+    fn is_relay(&self, address: Option<IpAddr>) -> bool {
+        let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = address.and_then(|address| relays.get(&address.to_canonical()));
+        heard.is_some_and(|heard| is_recent(*heard, self.clock.now()))
     }
 
     /// Lets a login of a user try its password, or says how long to wait.
     pub(crate) fn login(&self, user: &UserName, address: Option<IpAddr>) -> Result<Attempt<'_>, ApiError> {
-        let network = Network::of(address);
+        let (network, relayed) = (Network::of(address), self.is_relay(address));
         let (pair, all) = (Name::Pair(user.clone(), network), Name::User(user.clone()));
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        room(&counters, &Name::Network(network), now, "too many failed logins from this network")?;
-        room(&counters, &pair, now, "too many failed logins for this user from this network")?;
-        if failures(&counters, &pair, now) > 0.0 {
+        if !relayed {
+            room(&counters, &Name::Network(network), now, "too many failed logins from this network")?;
+            room(&counters, &pair, now, "too many failed logins for this user from this network")?;
+        }
+        if relayed || failures(&counters, &pair, now) > 0.0 {
             room(&counters, &all, now, "too many failed logins for this user")?;
         }
-        let names = vec![Name::Network(network), pair.clone(), all];
+        let names = if relayed { vec![all] } else { vec![Name::Network(network), pair.clone(), all] };
         names.iter().for_each(|name| charge(&mut counters, name, now, 1.0));
-        Ok(Attempt { throttle: self, names, pair: Some(pair) })
+        Ok(Attempt { throttle: self, names, pair: (!relayed).then_some(pair) })
     }
 
     /// Lets a join try its token, or says how long to wait.
@@ -133,6 +162,10 @@ impl Attempt<'_> {
         }
         self.forgive();
     }
+}
+
+fn is_recent(heard: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(heard)).is_ok_and(|passed| passed < RELAYS)
 }
 
 /// Returns what is left of a counter. A clock that was set back forgets nothing and adds nothing.
@@ -257,6 +290,17 @@ mod tests {
         }
         let left: usize = (0..9).map(|n| guess(&throttle, &format!("user{n}"), "192.0.2.1")).sum();
         assert_eq!(left, 40 - 27, "what mallory mistyped still counts against the network");
+    }
+
+    #[test]
+    fn clients_of_a_proxy_elsewhere_are_not_punished_for_one_another() {
+        let (throttle, clock) = setting();
+        throttle.relay_at("192.0.2.1".parse().expect("an address"));
+        let tried: usize = (0..10).map(|n| guess(&throttle, &format!("user{n}"), "192.0.2.1")).sum();
+        assert_eq!(tried, 300, "each user's own counter decides");
+        throttle.login(&user("alice"), ip("192.0.2.1")).expect("others get in").succeed();
+        clock.advance(RELAYS);
+        assert_eq!(guess(&throttle, "alice", "192.0.2.1"), 5, "once the proxy is gone it is an address like others");
     }
 
     #[test]

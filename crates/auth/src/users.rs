@@ -53,14 +53,15 @@ pub(crate) async fn create_document(core: &Core, user: User, actor: &Actor) -> R
 /// Changes what is given. Losing a role or a trait, and a new password, end the logins before.
 pub(crate) async fn update(core: &Core, name: &UserName, request: UpdateUser, actor: &Actor) -> Result<(), ApiError> {
     let UpdateUser { roles, traits, password } = request;
+    existing(core, name).await?;
+    // Before anything is changed, so that a mistake in one field changes none.
+    require_roles(core, roles.as_deref().unwrap_or_default()).await?;
     if let Some(password) = password.map(Zeroizing::new) {
-        let user = existing(core, name).await?;
         Passwords::check_new(&password)?;
         let hash = core.passwords.hash(&password).await?;
         implicit_lock::end_user(core, name, actor).await?;
         set_password(core, name, hash, actor).await?;
         implicit_lock::end_user(core, name, actor).await?;
-        drop(user);
     }
     if roles.is_none() && traits.is_none() {
         return Ok(());
@@ -70,7 +71,7 @@ pub(crate) async fn update(core: &Core, name: &UserName, request: UpdateUser, ac
     user.metadata.revision = Some(stored.revision.to_string());
     user.spec.roles = roles.unwrap_or(user.spec.roles);
     user.spec.traits = traits.unwrap_or(user.spec.traits);
-    replace(core, Some(&stored.value), user, actor).await
+    replace(core, &stored.value, user, actor).await
 }
 
 /// Creates or replaces a user from a document.
@@ -83,7 +84,7 @@ pub(crate) async fn put_document(core: &Core, user: User, actor: &Actor) -> Resu
             let mut user = user;
             // Judged against this very revision, so it must still be the one that is replaced.
             user.metadata.revision.get_or_insert_with(|| stored.revision.to_string());
-            replace(core, Some(&stored.value), user, actor).await
+            replace(core, &stored.value, user, actor).await
         }
     }
 }
@@ -102,10 +103,10 @@ pub(crate) async fn delete(core: &Core, name: &UserName, actor: &Actor) -> Resul
     .await
 }
 
-async fn replace(core: &Core, before: Option<&User>, user: User, actor: &Actor) -> Result<(), ApiError> {
+async fn replace(core: &Core, before: &User, user: User, actor: &Actor) -> Result<(), ApiError> {
     let name = name_of(&user)?;
     require_roles(core, &user.spec.roles).await?;
-    let shrinks = before.is_some_and(|before| shrinks(before, &user));
+    let shrinks = shrinks(before, &user);
     let event = actor.sign(Event::new(Body::UserUpdate(change(&user, &name))));
     let document = AnyResource::User(user);
     rights::audited(core, event, async {

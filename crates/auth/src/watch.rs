@@ -73,7 +73,12 @@ impl Feed {
                 () = self.lines.gone() => return,
                 changed = watcher.next() => match changed.map_err(AuthError::from).and_then(|change| translate(&change)) {
                     Ok(None) => continue,
-                    Ok(Some(event)) => self.send(&event).await,
+                    Ok(Some(event)) => {
+                        if is_lock(&event) && self.ended().await {
+                            return;
+                        }
+                        self.send(&event).await
+                    }
                     // The service lists again when the watch ends.
                     Err(error) => {
                         tracing::info!(%error, service = %self.member.identity.id, "a watch has to begin again");
@@ -81,8 +86,7 @@ impl Feed {
                     }
                 },
                 _ = pulse.tick() => {
-                    if let Err(refused) = self.still_admitted().await {
-                        tracing::info!(%refused, service = %self.member.identity.id, "a watch was ended");
+                    if self.ended().await {
                         return;
                     }
                     self.send(&WatchEvent::Pulse).await
@@ -98,13 +102,22 @@ impl Feed {
         self.lines.send(serde_json::to_string(event).expect("watch events have only string keys")).await
     }
 
-    /// A watch must not outlive the certificate it was opened with.
-    async fn still_admitted(&self) -> Result<(), ApiError> {
-        if self.core.clock.now() > self.member.not_after {
-            return Err(ApiError::unauthenticated("the service's certificate has expired"));
+    /// Tells whether the service may not hear more: its certificate has ended, or it is locked.
+    async fn ended(&self) -> bool {
+        let admitted = if self.core.clock.now() > self.member.not_after {
+            Err(ApiError::unauthenticated("the service's certificate has expired"))
+        } else {
+            rights::refuse_locked_service(&self.core, &self.member.identity.id).await
+        };
+        if let Err(refused) = &admitted {
+            tracing::info!(%refused, service = %self.member.identity.id, "a watch was ended");
         }
-        rights::refuse_locked_service(&self.core, &self.member.identity.id).await
+        admitted.is_err()
     }
+}
+
+fn is_lock(event: &WatchEvent) -> bool {
+    matches!(event, WatchEvent::Put { kind, .. } if kind == Kind::Lock.as_str())
 }
 
 fn translate(change: &Event) -> Result<Option<WatchEvent>, AuthError> {

@@ -96,6 +96,21 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_token_that_was_read_can_be_written_back_and_its_kept_name_opens_nothing() {
+    let cluster = Cluster::start().await;
+    let secret = "f".repeat(64);
+    cluster.create(token(&secret, json!({"roles": ["kube"]}))).await;
+    let mut read = cluster.local().resource("token", &secret).await.expect("found by its secret");
+    let kept = read["metadata"]["name"].as_str().expect("a name").to_owned();
+    read["spec"]["roles"] = json!(["kube", "proxy"]);
+    cluster.local().put_resource("token", &kept, &read).await.expect("changed");
+    assert_eq!(cluster.local().list_resources("token").await.expect("a list").items.len(), 1);
+    cluster.join(&secret, &[ServiceKind::Proxy]).await.expect("joined");
+    assert_eq!(refusal(cluster.join(&kept, &[ServiceKind::Kube]).await.map(drop)).kind, ErrorKind::Unauthenticated);
+    cluster.local().delete_resource("token", &kept).await.expect("removed");
+}
+
+#[tokio::test]
 async fn a_removed_token_lets_nobody_in() {
     let cluster = Cluster::start().await;
     cluster.create(token(SECRET, json!({"roles": ["kube"]}))).await;

@@ -113,6 +113,18 @@ async fn a_user_without_roles_or_with_one_that_is_gone_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_login_ends_with_its_user() {
+    let cluster = Cluster::start().await;
+    let mut alice = cluster.local().resource("user", "alice").await.expect("read");
+    alice["metadata"]["expires"] = json!("2026-01-01T02:00:00Z");
+    cluster.local().put_resource("user", "alice", &alice).await.expect("changed");
+    let login = cluster.login("alice").await;
+    assert_eq!(login.issued.expires, cluster.clock.now() + Duration::from_secs(7200));
+    cluster.clock.advance(Duration::from_secs(7200));
+    assert!(cluster.try_login("alice", None).await.is_err());
+}
+
+#[tokio::test]
 async fn passwords_are_checked_when_they_are_set() {
     let cluster = Cluster::start().await;
     for bad in ["elevenchars", "äääääääääää", &"x".repeat(1025)] {

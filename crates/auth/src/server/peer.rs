@@ -108,6 +108,9 @@ pub(crate) async fn service(
         return Err(ApiError::unauthenticated("the service's certificate has expired").hint("join it again"));
     }
     rights::refuse_locked_service(core, &identity.id).await?;
+    if let Some(address) = connection.address.filter(|_| identity.is(ServiceKind::Proxy)) {
+        core.throttle.relay_at(address.ip());
+    }
     let actor = Actor { who: Who::Service(identity.clone()), address: connection.address };
     Ok(Member { identity: identity.clone(), not_after: verified.not_after(), actor })
 }

@@ -75,5 +75,6 @@ impl AuthHere {
     pub(super) async fn stop(self, grace: Duration) {
         self.auth.stop(grace).await;
         self.shipping.drain(Duration::from_secs(6)).await;
+        self.auth.sign_audit_heads().await;
     }
 }

@@ -10,7 +10,7 @@ use teleport_types::{AnyResource, Kind};
 use super::Answer;
 use crate::{
     auth::Core,
-    join, resources,
+    resources,
     server::{
         extract::{Body, Names},
         peer::Admin,
@@ -52,9 +52,7 @@ pub(crate) async fn write(
     Body(document): Body<Value>,
 ) -> Answer<()> {
     let document = parse(kind, document)?;
-    let same = document.name() == name
-        || (kind == Kind::Token && join::kept_name(&core, document.name()) == join::kept_name(&core, &name));
-    if !same {
+    if document.name() != name {
         return Err(ApiError::bad_request("the name in the path is not the name in the document"));
     }
     resources::write(&core, document, &admin.actor).await.map(Json)
