@@ -138,7 +138,10 @@ fn explain_certificate(error: &CertificateError) -> String {
             presented.join(", "),
             expected.to_str()
         ),
-        CertificateError::UnknownIssuer => "the server's certificate is not signed by certificate-authority".to_owned(),
+        // Most clusters' authorities have the same name: the wrong one shows in the signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the server's certificate is not signed by certificate-authority".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the server's certificate has expired".to_owned()
         }

@@ -22,16 +22,26 @@ const HEAD: usize = 1 << 19;
 /// A connection that is free for one request.
 pub(in crate::upstream) struct Http1Lane {
     sender: http1::SendRequest<SentBody>,
-    /// Where it goes after the exchange; `None` when it serves one only.
-    back: Option<mpsc::Sender<Self>>,
+    /// The ways back after the exchange; `None` when it serves one only.
+    back: Option<Back>,
     generation: u64,
+}
+
+/// Where a connection goes after an exchange.
+#[derive(Clone)]
+struct Back {
+    /// To its task, which waits for the end of the answer.
+    task: mpsc::Sender<Http1Lane>,
+    /// To the pool, when the answer has ended already.
+    upstream: Weak<Inner>,
 }
 
 impl Http1Lane {
     /// Speaks HTTP/1.1 over `io`, for one request after another.
     pub(super) async fn start(upstream: &Arc<Inner>, io: impl Io, generation: u64) -> Result<Self, Fault> {
         let (sender, connection) = builder().handshake(TokioIo::new(io)).await.map_err(Fault::protocol)?;
-        let (back, returned) = mpsc::channel(1);
+        let (task, returned) = mpsc::channel(1);
+        let back = Back { task, upstream: Arc::downgrade(upstream) };
         upstream.tasks.spawn("http1", drive(connection, returned, Arc::downgrade(upstream)));
         Ok(Self { sender, back: Some(back), generation })
     }
@@ -59,10 +69,7 @@ impl Http1Lane {
     ) -> Result<Response<UpstreamBody>, Broken<Request<SentBody>>> {
         match tokio::time::timeout(limit, self.sender.try_send_request(request)).await {
             Ok(Ok(answer)) => {
-                if let Some(back) = self.back.clone() {
-                    // Full or closed: the connection is of no more use and ends with `self`.
-                    let _ = back.try_send(self);
-                }
+                self.go_back();
                 Ok(answer.map(|body| UpstreamBody::new(body, None)))
             }
             Ok(Err(mut failed)) => {
@@ -71,6 +78,16 @@ impl Http1Lane {
                 Err(Broken { fault: Fault::protocol(failed.into_error()), unsent, unprocessed })
             }
             Err(_) => Err(Broken::late(limit)),
+        }
+    }
+
+    /// Without a way back, or when it is closed, the connection is of no more use and ends here.
+    fn go_back(self) {
+        let Some(back) = self.back.clone() else { return };
+        if !self.sender.is_ready() {
+            let _ = back.task.try_send(self);
+        } else if let Some(upstream) = back.upstream.upgrade() {
+            upstream.pool.keep_http1(self);
         }
     }
 }
@@ -93,6 +110,8 @@ async fn drive<T>(
     let mut exchanging: Option<Http1Lane> = None;
     loop {
         tokio::select! {
+            // In this order a connection whose answer has just ended is back in the pool before its reader goes on.
+            biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "an HTTP/1.1 connection to a Kubernetes API broke");
