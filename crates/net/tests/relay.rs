@@ -1,10 +1,16 @@
 //! Relaying bytes: half-close, stop, breakage, and the numbers.
 
-use std::{future::pending, io, time::Duration};
+use std::{
+    future::pending,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use teleport_net::{RelayEnd, Relayed, relay};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf},
     sync::oneshot,
     task::JoinHandle,
 };
@@ -64,7 +70,7 @@ async fn a_stop_cuts_both_ends_and_keeps_the_numbers() {
 }
 
 #[tokio::test]
-async fn a_broken_end_breaks_the_other() {
+async fn an_end_that_goes_away_ends_the_other() {
     let Rig { first, mut second, stop: _stop, relay } = rig();
     drop(first);
     let mut rest = Vec::new();
@@ -79,6 +85,55 @@ async fn a_broken_end_breaks_the_other() {
         }
     });
     assert_eq!(written.await.expect("fails").kind(), io::ErrorKind::BrokenPipe);
+    let relayed = relay.await.expect("joins");
+    assert!(matches!(relayed.end, RelayEnd::Closed), "it closed, and said so: {relayed:?}");
+}
+
+#[tokio::test]
+async fn what_an_end_sent_before_it_took_no_more_still_arrives() {
+    let (mut first, mut near) = tokio::io::duplex(4096);
+    let (mut second, mut far) = tokio::io::duplex(4096);
+    second.write_all(&[7; 3000]).await.expect("writes");
+    drop(second);
+    first.write_all(b"too late").await.expect("writes");
+    let relay = tokio::spawn(async move { relay(&mut near, &mut far, pending()).await });
+    let mut received = Vec::new();
+    first.read_to_end(&mut received).await.expect("reads to the end");
+    assert_eq!(received, [7; 3000]);
+    drop(first);
+    assert_eq!(relay.await.expect("joins").from_second, 3000);
+}
+
+/// A connection that was reset.
+struct Reset;
+
+impl AsyncRead for Reset {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+impl AsyncWrite for Reset {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+}
+
+#[tokio::test]
+async fn a_reset_end_is_told_apart_from_one_that_closed() {
+    let (mut first, mut near) = tokio::io::duplex(4096);
+    first.write_all(b"hello").await.expect("writes");
+    let relay = tokio::spawn(async move { relay(&mut near, &mut Reset, pending()).await });
+    assert_eq!(first.read(&mut [0; 8]).await.expect("reads"), 0, "the other end is told");
+    drop(first);
     let relayed = relay.await.expect("joins");
     assert!(matches!(relayed.end, RelayEnd::Broken(_)), "{relayed:?}");
 }
