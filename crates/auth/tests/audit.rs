@@ -7,7 +7,7 @@ mod common;
 use common::{Cluster, JOIN_TOKEN, Service, refusal};
 use teleport_api::{ErrorKind, messages::audit::EventQuery};
 use teleport_audit::{
-    Emitter, Event, WriterInfo,
+    Emitter, Event, Limits, WriterInfo,
     event::{AuthAttempt, Body},
     ship,
 };
@@ -114,4 +114,30 @@ async fn changes_of_documents_are_recorded_with_who_made_them() {
     assert_eq!((&deleted[0]["code"], &deleted[0]["local_uid"]), (&"T9001I".into(), &4242.into()));
     let held = refusal(cluster.local().delete_resource("role", "dev").await);
     assert!(held.kind == ErrorKind::Conflict && held.message.contains("alice"), "{held}");
+}
+
+#[tokio::test]
+async fn when_the_audit_storage_is_full_work_is_refused_but_logins_and_the_local_admin_get_in() {
+    let cluster = Cluster::start().await;
+    let (folder, clock) = cluster.stop().await;
+    let small = Limits { spool_bytes: 64 * 1024, reserve_bytes: 32 * 1024, segment_bytes: 4 * 1024 };
+    let opened = Cluster::open_with_spool(folder, clock, common::config, |backend| backend, small).await;
+    let cluster = opened.map_err(|(error, _)| error).expect("it starts");
+    let alice = cluster.login("alice").await;
+    cluster.user("root", &["admin"]).await;
+    let root = cluster.login("root").await;
+    while cluster.emitter.emit(attempt("filling up")).is_ok() {}
+    let role = common::role("new", serde_json::json!({}));
+    let service = cluster.join(JOIN_TOKEN, &[ServiceKind::Kube]).await;
+    for refused in [
+        refusal(root.client.create_resource("role", &role).await),
+        refusal(alice.client.logout().await),
+        refusal(service.map(drop)),
+    ] {
+        assert_eq!(refused.kind, ErrorKind::Unavailable);
+        assert_eq!(refused.message, "audit storage full");
+    }
+    assert!(cluster.local().resource("role", "new").await.is_err(), "what could not be recorded was not done");
+    cluster.login("alice").await;
+    cluster.local().create_resource("role", &role).await.expect("the local admin gets in");
 }

@@ -19,7 +19,7 @@ use teleport_api::{
         user::{IssuedUser, LoginRequest, ReissueRequest},
     },
 };
-use teleport_audit::{Emitter, WriterInfo, store::LocalSink};
+use teleport_audit::{Emitter, Limits, WriterInfo, store::LocalSink};
 use teleport_auth::{Auth, AuthError, Config, Parts, StaticToken};
 use teleport_backend::{Backend, Sqlite, sqlite};
 use teleport_net::{BoxFuture, ClientAddr, Conn, Dialer, NetError, Remote, unix::LocalConn};
@@ -83,6 +83,16 @@ impl Cluster {
         config: impl Fn(&Path) -> Config,
         wrap: impl Fn(Arc<dyn Backend>) -> Arc<dyn Backend>,
     ) -> Result<Self, (AuthError, tempfile::TempDir)> {
+        Self::open_with_spool(folder, clock, config, wrap, Limits::default()).await
+    }
+
+    pub(crate) async fn open_with_spool(
+        folder: tempfile::TempDir,
+        clock: Clock,
+        config: impl Fn(&Path) -> Config,
+        wrap: impl Fn(Arc<dyn Backend>) -> Arc<dyn Backend>,
+        limits: Limits,
+    ) -> Result<Self, (AuthError, tempfile::TempDir)> {
         let path = folder.path().join("state.db");
         let sqlite = Sqlite::open(sqlite::Options::new(path, clock.clone())).await.expect("the store opens");
         let backend: Arc<dyn Backend> = Arc::new(sqlite);
@@ -90,7 +100,7 @@ impl Cluster {
         let server = ServiceId::random();
         let info = WriterInfo { cluster: config.cluster_name.clone(), server: server.clone() };
         let spool = folder.path().join("spool").join(server.as_str());
-        let emitter = Emitter::open(&spool, clock.clone(), info).expect("the spool opens");
+        let emitter = Emitter::open_with(&spool, clock.clone(), info, limits).expect("the spool opens");
         let parts = Parts {
             backend: wrap(Arc::clone(&backend)),
             clock: clock.clone(),
