@@ -1,5 +1,7 @@
 //! Refusals in Kubernetes' own wording, with our reason behind it.
 
+use std::fmt;
+
 use crate::{
     KubeClusterName,
     access::{Denied, DeniedObject},
@@ -35,6 +37,21 @@ impl Reason {
             Self::Path => "Teleport roles cannot allow this path; discovery and health paths are open",
             Self::NoUser => "a Teleport role denies every Kubernetes user this could be done as",
         }
+    }
+}
+
+/// For the log: why, in a few words.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRule => "no role allows it",
+            Self::DenyRule => "a role denies it",
+            Self::NeedsFilter => "roles allow a part of the objects, and lists are not filtered yet",
+            Self::NeedsName => "roles decide by a name that is not in the path",
+            Self::NotInNamespace => "the kind is not namespaced",
+            Self::Path => "roles cannot allow this path",
+            Self::NoUser => "a role denies every Kubernetes user",
+        })
     }
 }
 
@@ -90,7 +107,7 @@ pub(super) fn forbidden(
     };
     Denied {
         client: format!("{what}: {}", reason.client()),
-        log: format!("{what} in Kubernetes cluster {:?} with roles [{roles}]: {reason:?}", cluster.as_str()),
+        log: format!("{what} in Kubernetes cluster {:?} with roles [{roles}]: {reason}", cluster.as_str()),
         object,
     }
 }
