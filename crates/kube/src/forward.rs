@@ -31,7 +31,7 @@ pub(crate) async fn forward(
     let granted = Arc::clone(guard.granted());
     *request.uri_mut() = target(&granted.permit)?;
     let upstream = &granted.peer.cluster.upstream;
-    let mut response = guard.watch(upstream.send(request.map(ClientBody))).await??;
+    let mut response = guard.watch(Box::pin(upstream.send(request.map(ClientBody)))).await??;
     check_answer(&granted, &mut response)?;
     headers::strip_response(response.headers_mut());
     Ok(response)

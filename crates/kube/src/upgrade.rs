@@ -113,7 +113,7 @@ async fn ask(
 ) -> Result<Response<crate::upstream::UpstreamBody>, Refusal> {
     let granted = Arc::clone(guard.granted());
     *request.uri_mut() = forward::target(&granted.permit)?;
-    Ok(guard.watch(granted.peer.cluster.upstream.upgrade(request)).await??)
+    Ok(guard.watch(Box::pin(granted.peer.cluster.upstream.upgrade(request))).await??)
 }
 
 /// Both sides have switched.

@@ -95,7 +95,9 @@ fn segment(text: &str) -> Result<String, ActionError> {
     while let Some(byte) = bytes.next() {
         match byte {
             b'%' => match escape(bytes.next(), bytes.next())? {
-                b'/' | b'\\' | b'%' | b';' => return refuse("the path has an encoded '/', '\\', '%' or ';'"),
+                b'/' | b'\\' | b'%' | b';' | b'?' | b'#' => {
+                    return refuse("the path encodes a character that parts it: '/', '\\', '%', ';', '?' or '#'");
+                }
                 byte if is_unreserved(byte) => return refuse("the path encodes a character that needs none"),
                 byte if byte.is_ascii_control() => return refuse("the path has a control character"),
                 byte => decoded.push(byte),

@@ -122,6 +122,8 @@ fn only_one_spelling_of_a_path_is_read() {
         "/api/v1/namespaces/dev/pods/a\\b",
         "/api/v1/namespaces/dev/pods/web;x=1",
         "/api/v1/namespaces/dev/pods/web%3Bx",
+        "/api/v1/pods%3Fwatch=1",
+        "/api/v1/pods%23x",
         "/api/v1/namespaces/dev/pods/web%00",
         "/api/v1/namespaces/dev/pods/web%0A",
         "/api/v1/namespaces/dev/pods/web%C2%85",

@@ -1,0 +1,11 @@
+//! The walk of a request against a scripted API server that keeps every byte it was sent.
+
+#![expect(unreachable_pub, reason = "the support module is shared by the files of one test")]
+
+mod audit;
+mod framing;
+mod identity;
+mod live;
+mod paths;
+mod support;
+mod upgrades;
