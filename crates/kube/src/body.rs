@@ -13,25 +13,39 @@ use hyper::body::Incoming;
 use crate::{forward::ForwardedBody, guard::Cut};
 
 /// A client's body on its way to an API server. Trailers do not pass: they could carry identity headers.
-pub(crate) struct ClientBody(pub(crate) Incoming);
+pub(crate) enum ClientBody {
+    /// As it comes.
+    Stream(Incoming),
+    /// A short one that was read to decide.
+    Whole(Full<Bytes>),
+}
 
 impl Body for ClientBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match Pin::new(&mut self.0).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
-            polled => polled,
+        match &mut *self {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Stream(body) => match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
+                polled => polled,
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+        }
     }
 }
 

@@ -26,12 +26,12 @@ use crate::{
 /// Sends what the permit allows. The headers already say as whom.
 pub(crate) async fn forward(
     guard: &mut Guard,
-    mut request: Request<Incoming>,
+    mut request: Request<ClientBody>,
 ) -> Result<Response<UpstreamBody>, Refusal> {
     let granted = Arc::clone(guard.granted());
     *request.uri_mut() = target(&granted.permit)?;
     let upstream = &granted.peer.cluster.upstream;
-    let mut response = guard.watch(Box::pin(upstream.send(request.map(ClientBody)))).await??;
+    let mut response = guard.watch(Box::pin(upstream.send(request))).await??;
     check_answer(&granted, &mut response)?;
     headers::strip_response(response.headers_mut());
     Ok(response)

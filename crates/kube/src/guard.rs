@@ -6,12 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use teleport_types::access::{
-    impersonation::{Asked, acts_as},
-    kube::Permit,
+use teleport_types::{
+    KubeAction,
+    access::{
+        Denied,
+        impersonation::{ActsAs, Asked, acts_as},
+        kube::Permit,
+    },
 };
 
-use crate::{headers, peer::Peer, refusal::Refusal};
+use crate::{headers, peer::Peer, refusal::Refusal, view::View};
 
 /// Why a stream was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,33 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
+    /// Decides whether the peer may do this, and as whom.
+    pub(crate) fn decide(
+        peer: &Arc<Peer>,
+        view: &View,
+        action: KubeAction,
+        asked: headers::Asked,
+    ) -> Result<Self, Refusal> {
+        let permit = peer.with_access(view, |access| access.authorize(action)).map_err(Refusal::Denied)?;
+        let granted = Self { peer: Arc::clone(peer), permit, asked };
+        granted.choose(&granted.permit).map_err(Refusal::Denied)?;
+        Ok(granted)
+    }
+
+    /// Returns as whom the request goes to Kubernetes.
+    pub(crate) fn acts_as(&self) -> ActsAs<'_> {
+        self.choose(&self.permit).expect("the choice was possible when it was granted")
+    }
+
+    fn choose<'p>(&self, permit: &'p Permit) -> Result<ActsAs<'p>, Denied> {
+        let asked = Asked {
+            users: self.asked.users.iter().map(String::as_str).collect(),
+            groups: self.asked.groups.iter().map(String::as_str).collect(),
+            other: self.asked.others.first().map(String::as_str),
+        };
+        acts_as(permit, &asked, self.peer.user.user.as_str())
+    }
+
     /// Decides again; `Some` says why the request must end.
     fn recheck(&self) -> Option<Cut> {
         if *self.peer.shared.stopping.borrow() {
@@ -68,9 +99,8 @@ impl Granted {
             Ok(permit) => permit,
             Err(denied) => return Some(Cut::Policy(denied.log)),
         };
-        let (asked, user) = (asked(&self.asked), self.peer.user.user.as_str());
-        match (acts_as(&self.permit, &asked, user), acts_as(&permit, &asked, user)) {
-            (Ok(before), Ok(now)) if before == now => None,
+        match self.choose(&permit) {
+            Ok(now) if now == self.acts_as() => None,
             _ => Some(Cut::Policy("the roles now give other Kubernetes users or groups".to_owned())),
         }
     }
@@ -79,15 +109,6 @@ impl Granted {
     pub(crate) fn report(&self, cut: &Cut) {
         self.peer.shared.metrics.cut.inc();
         self.peer.report_cut(cut);
-    }
-}
-
-/// Borrows the wishes of a client.
-pub(crate) fn asked(asked: &headers::Asked) -> Asked<'_> {
-    Asked {
-        users: asked.users.iter().map(String::as_str).collect(),
-        groups: asked.groups.iter().map(String::as_str).collect(),
-        other: asked.others.first().map(String::as_str),
     }
 }
 

@@ -2,30 +2,35 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::body::{Body as _, Incoming};
 use teleport_audit::event::SessionId;
 use teleport_types::{
-    access::impersonation::acts_as,
     kube_action::{KubeAction, RequestLine},
+    kube_warning,
 };
 
 use crate::{
-    body::ResponseBody,
+    body::{ClientBody, ResponseBody},
     forward,
-    guard::{self, Granted, Guard},
+    guard::{Granted, Guard},
     headers::{self, Passage},
     peer::Peer,
-    record::Record,
+    record::{End, Record},
     refusal::Refusal,
+    self_review::{self, Reviewed},
     server::Connection,
     upgrade,
+    view::View,
 };
 
 /// Answers one request.
 pub(crate) async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<ResponseBody> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let warns = kube_warning::is_needed(request.uri().path(), accept);
     match walk(connection, request).await {
         Ok(response) => response,
+        Err(refusal) if warns => refusal.response_with_warning(),
         Err(refusal) => refusal.response(),
     }
 }
@@ -47,14 +52,11 @@ async fn walk(connection: &Connection, mut request: Request<Incoming>) -> Result
     let mut record = Record::begin(peer, &action, request.method().as_str(), sid)?;
 
     // May they, and as whom?
-    let permit = match peer.with_access(&view, |access| access.authorize(action)) {
-        Ok(permit) => permit,
-        Err(denied) => return refuse(peer, record, Refusal::Denied(denied)),
+    let granted = match Granted::decide(peer, &view, action, asked) {
+        Ok(granted) => Arc::new(granted),
+        Err(refusal) => return refuse(peer, record, refusal),
     };
-    let acts = match acts_as(&permit, &guard::asked(&asked), peer.user.user.as_str()) {
-        Ok(acts) => acts,
-        Err(denied) => return refuse(peer, record, Refusal::Denied(denied)),
-    };
+    let acts = granted.acts_as();
     record.acts_as(&acts);
     headers::strip_request(request.headers_mut(), passage);
     let client = peer.addr.map(|addr| addr.ip());
@@ -63,26 +65,68 @@ async fn walk(connection: &Connection, mut request: Request<Incoming>) -> Result
     }
 
     // Forwarded, and watched over until its end.
-    let granted = Arc::new(Granted { peer: Arc::clone(peer), permit: permit.clone(), asked });
-    let mut guard = Guard::new(granted, epoch);
+    let guard = Guard::new(Arc::clone(&granted), epoch);
     match passage {
-        Passage::Plain => match forward::forward(&mut guard, request).await {
-            Ok(response) => {
-                record.answered(response.status().as_u16());
-                Ok(forward::watched(response, guard, record))
-            }
-            Err(refusal) => refuse(peer, record, refusal),
-        },
-        Passage::Upgrade if !request.body().is_end_stream() => {
-            refuse(peer, record, Refusal::Protocol("a request for another protocol has no body"))
+        Passage::Upgrade => switch(connection, guard, record, request, sid).await,
+        Passage::Plain if self_review::is_asked(granted.permit.action(), &request) => {
+            question(&view, guard, record, request).await
         }
-        Passage::Upgrade => match upgrade::upgrade(guard, record, request, &acts, sid).await {
-            Ok(upgrade) => {
-                connection.continue_with(upgrade.switched);
-                Ok(upgrade.response)
-            }
-            Err((record, refusal)) => refuse(peer, record, refusal),
-        },
+        Passage::Plain => plain(guard, record, request.map(ClientBody::Stream)).await,
+    }
+}
+
+/// Forwards a request that stays HTTP.
+async fn plain(
+    mut guard: Guard,
+    mut record: Record,
+    request: Request<ClientBody>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    match forward::forward(&mut guard, request).await {
+        Ok(response) => {
+            record.answered(response.status().as_u16());
+            Ok(forward::watched(response, guard, record))
+        }
+        Err(refusal) => refuse(&guard.granted().peer, record, refusal),
+    }
+}
+
+/// Answers a user's question about their own rights, or forwards it.
+async fn question(
+    view: &View,
+    guard: Guard,
+    mut record: Record,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let peer = Arc::clone(&guard.granted().peer);
+    match self_review::review(&peer, view, request).await {
+        Ok(Reviewed::GoesOn(request)) => plain(guard, record, request).await,
+        Ok(Reviewed::Answered(response)) => {
+            record.answered(response.status().as_u16());
+            record.ended(&peer, &End::Whole, (0, 0));
+            Ok(response)
+        }
+        Err(refusal) => refuse(&peer, record, refusal),
+    }
+}
+
+/// Forwards a request that asks for another protocol.
+async fn switch(
+    connection: &Connection,
+    guard: Guard,
+    record: Record,
+    request: Request<Incoming>,
+    sid: SessionId,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let peer = Arc::clone(&guard.granted().peer);
+    if !request.body().is_end_stream() {
+        return refuse(&peer, record, Refusal::Protocol("a request for another protocol has no body"));
+    }
+    match upgrade::upgrade(guard, record, request, sid).await {
+        Ok(upgrade) => {
+            connection.continue_with(upgrade.switched);
+            Ok(upgrade.response)
+        }
+        Err((record, refusal)) => refuse(&peer, record, refusal),
     }
 }
 

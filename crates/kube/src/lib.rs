@@ -17,6 +17,7 @@ mod peer;
 mod record;
 mod refusal;
 pub mod register;
+mod self_review;
 mod server;
 mod service;
 pub mod status;

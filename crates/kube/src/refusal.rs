@@ -1,9 +1,9 @@
 //! Why a request is not served: who is told what. The one place where our errors become a Kubernetes `Status`.
 
-use http::Response;
+use http::{HeaderValue, Response, header};
 use jiff::Timestamp;
 use teleport_audit::AuditError;
-use teleport_types::{access::Denied, kube_action::ActionError};
+use teleport_types::{access::Denied, kube_action::ActionError, kube_warning};
 
 use crate::{
     body::ResponseBody,
@@ -131,6 +131,15 @@ impl Refusal {
     /// Returns the answer.
     pub(crate) fn response(&self) -> Response<ResponseBody> {
         self.status().response().map(ResponseBody::Whole)
+    }
+
+    /// Returns the answer to a client that will not read its body.
+    pub(crate) fn response_with_warning(&self) -> Response<ResponseBody> {
+        let mut response = self.response();
+        if let Ok(warning) = HeaderValue::from_str(&kube_warning::value(self.status().message())) {
+            response.headers_mut().insert(header::WARNING, warning);
+        }
+        response
     }
 
     /// Returns the whole chain of causes, for the audit log.

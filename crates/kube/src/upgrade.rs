@@ -14,10 +14,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use teleport_audit::event::SessionId;
 use teleport_net::{RelayEnd, relay};
-use teleport_types::{
-    access::impersonation::ActsAs,
-    kube_action::{ApiVerb, KubeAction},
-};
+use teleport_types::kube_action::{ApiVerb, KubeAction};
 
 use crate::{
     body::ResponseBody,
@@ -66,7 +63,6 @@ pub(crate) async fn upgrade(
     mut guard: Guard,
     mut record: Record,
     mut request: Request<Incoming>,
-    acts: &ActsAs<'_>,
     sid: SessionId,
 ) -> Result<Upgrade, (Record, Refusal)> {
     let granted = Arc::clone(guard.granted());
@@ -89,7 +85,7 @@ pub(crate) async fn upgrade(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Ok(Upgrade { response, switched: None });
     }
-    let session = match Session::start(peer, action, acts, sid) {
+    let session = match Session::start(peer, action, &granted.acts_as(), sid) {
         Ok(session) => session,
         Err(refusal) => return Err((record, refusal)),
     };

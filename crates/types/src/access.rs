@@ -68,7 +68,7 @@ impl<'a> Subject<'a> {
     /// Tells whether the user may know of a Kubernetes cluster with these labels.
     pub fn sees_cluster(&self, labels: &Labels) -> bool {
         let traits = &self.user.traits;
-        self.roles.iter().any(|role| role.allow.kubernetes_labels.all(labels, traits))
+        self.roles.iter().any(|role| role.opens(labels, traits))
             && !self.roles.iter().any(|role| role.deny.kubernetes_labels.any(labels, traits))
     }
 

@@ -98,7 +98,7 @@ impl Kind {
     /// Returns the versions this service reads.
     pub fn versions(self) -> &'static [&'static str] {
         match self {
-            Self::Role => &["v7", "v8"],
+            Self::Role => &["v3", "v4", "v5", "v6", "v7", "v8"],
             Self::KubeCluster => &["v3"],
             Self::User | Self::Lock | Self::Token | Self::AuthPreference => &["v2"],
         }
@@ -112,15 +112,17 @@ impl Kind {
         if self.versions().contains(&version) {
             return Ok(());
         }
-        let reason = match (self, version) {
-            (Self::Role, "v1" | "v2" | "v3" | "v4" | "v5" | "v6") => {
-                "what it leaves out means something else there (pods only, or every cluster), which this service does \
-                 not honour yet; write it as v7, with kubernetes_labels and kubernetes_resources spelled out"
-                    .to_owned()
-            }
-            _ => format!("this service reads {}", self.versions().join(" and ")),
-        };
+        let reason = format!("this service reads {}", listed(self.versions(), "and"));
         Err(InvalidResource::Version { kind: self, version: version.chars().take(16).collect(), reason })
+    }
+}
+
+/// Joins names as a sentence does: `a, b and c`.
+pub(crate) fn listed(names: &[&str], last: &str) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
     }
 }
 

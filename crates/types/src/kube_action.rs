@@ -100,6 +100,25 @@ impl ApiVerb {
         }
     }
 
+    /// Finds a verb by the name that Kubernetes and roles use.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Get,
+            Self::List,
+            Self::Watch,
+            Self::Create,
+            Self::Update,
+            Self::Patch,
+            Self::Delete,
+            Self::DeleteCollection,
+            Self::Exec,
+            Self::PortForward,
+            Self::Proxy,
+        ]
+        .into_iter()
+        .find(|verb| verb.as_str() == text)
+    }
+
     /// Tells whether the answer may hold many objects.
     pub fn is_collection(self) -> bool {
         matches!(self, Self::List | Self::Watch | Self::DeleteCollection)
@@ -163,6 +182,11 @@ impl KubeAction {
             target.push_str(query);
         }
         Ok(Self { scope, verb, may_create, target })
+    }
+
+    /// Makes an action that nobody sends, for questions about what would be allowed.
+    pub(crate) fn hypothetical(resource: KubeResource, verb: ApiVerb) -> Self {
+        Self { scope: KubeScope::Resource(resource), verb, may_create: false, target: String::new() }
     }
 
     /// Returns the path and query to forward, written anew.

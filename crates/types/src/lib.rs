@@ -9,6 +9,7 @@ pub mod duration;
 pub mod identity;
 pub mod kube_action;
 pub mod kube_cluster;
+pub mod kube_warning;
 pub mod labels;
 pub mod lock;
 pub mod names;

@@ -1,14 +1,17 @@
-//! The `role` document (v7 and v8): what its holders may do. [`policy`] turns one into a form that decides.
+//! The `role` document (v3 to v8): what its holders may do. [`policy`] turns one into a form that decides.
 
 pub mod kinds;
+pub mod options;
 pub mod policy;
+mod version;
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Resource, duration::Span};
+use crate::Resource;
 
+pub use options::RoleOptions;
 pub use policy::RolePolicy;
 
 /// A role document.
@@ -29,22 +32,6 @@ pub struct RoleSpec {
     pub deny: Conditions,
 }
 
-/// Settings of a role that are not about single requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoleOptions {
-    /// The longest login of a holder; the shortest over all roles holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_session_ttl: Option<Span>,
-}
-
-impl RoleOptions {
-    /// Tells whether nothing is set.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// One side of a role, `allow` or `deny`.
 ///
 /// `logins` and `node_labels` are accepted and kept, and grant nothing yet: no service of the cluster offers SSH.
@@ -54,20 +41,20 @@ pub struct Conditions {
     /// OS logins on SSH hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logins: Vec<String>,
-    /// SSH hosts, by label.
-    #[serde(default, skip_serializing_if = "LabelMap::is_empty")]
-    pub node_labels: LabelMap,
-    /// Kubernetes clusters, by label.
-    #[serde(default, skip_serializing_if = "LabelMap::is_empty")]
-    pub kubernetes_labels: LabelMap,
+    /// SSH hosts, by label. Absent and empty differ in v3.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub node_labels: Option<LabelMap>,
+    /// Kubernetes clusters, by label. Absent and empty differ in v3.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub kubernetes_labels: Option<LabelMap>,
     /// Kubernetes groups to act as.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kubernetes_groups: Vec<String>,
     /// Kubernetes users to act as.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kubernetes_users: Vec<String>,
-    /// Objects in Kubernetes. Absent from `allow`: all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Objects in Kubernetes. Absent from `allow`: as the version says, all of them since v7.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub kubernetes_resources: Option<Vec<KubernetesResource>>,
     /// Teleport's own objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,7 +72,7 @@ impl Conditions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KubernetesResource {
-    /// v7: one of [`kinds::V7`]. v8: the plural name, as in `kubectl api-resources`. `*` is every kind.
+    /// Before v7: `pod`. v7: one of [`kinds::V7`]. v8: the plural name, as in `kubectl api-resources`. `*` is every kind.
     pub kind: String,
     /// v8 only, and required there: the API group, empty for the core group, `*` for every group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +82,8 @@ pub struct KubernetesResource {
     pub namespace: String,
     /// Names of the objects.
     pub name: String,
-    /// What may be done with them.
+    /// What may be done with them. Before v7 it is always `*`, and may be left out.
+    #[serde(default, deserialize_with = "at_least_one", skip_serializing_if = "Vec::is_empty")]
     pub verbs: Vec<KubeVerb>,
 }
 
@@ -103,7 +91,7 @@ pub struct KubernetesResource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KubeVerb {
-    /// Every verb, except [`KubeVerb::Proxy`].
+    /// Every verb, except [`KubeVerb::Proxy`] to kubelets.
     #[serde(rename = "*")]
     Any,
     /// Read one.
@@ -189,10 +177,9 @@ pub enum RuleVerb {
 #[serde(transparent)]
 pub struct LabelMap(pub BTreeMap<String, OneOrMany>);
 
-impl LabelMap {
-    /// Tells whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+impl<const N: usize> From<[(&str, &str); N]> for LabelMap {
+    fn from(labels: [(&str, &str); N]) -> Self {
+        Self(labels.into_iter().map(|(key, value)| (key.to_owned(), OneOrMany(vec![value.to_owned()]))).collect())
     }
 }
 
@@ -229,4 +216,18 @@ impl<'de> Deserialize<'de> for OneOrMany {
         }
         deserializer.deserialize_any(Visitor)
     }
+}
+
+/// Reads a field that is there; `null` is no way to leave it out.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads the verbs of a rule: an empty list is not how a document leaves them out.
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KubeVerb>, D::Error> {
+    let verbs = Vec::deserialize(deserializer)?;
+    if verbs.is_empty() {
+        return Err(de::Error::custom("the verbs of a rule are empty: name at least one verb, or \"*\""));
+    }
+    Ok(verbs)
 }

@@ -128,3 +128,38 @@ async fn paths_beside_discovery_and_health_are_closed() {
         assert_eq!(answer.code, code, "{path}");
     }
 }
+
+#[tokio::test]
+async fn questions_that_roles_answer_with_no_are_answered_here() {
+    let world = World::start(|_| Reply::new(201, "{\"status\":{\"allowed\":true}}")).await;
+    world.set_role(
+        "all",
+        "{allow: {kubernetes_labels: {'*': '*'}, kubernetes_resources: [{kind: pod, namespace: dev, name: '*', verbs: [get, list]}]}}",
+    );
+    for (attributes, allowed) in [
+        (r#"{"verb":"get","resource":"pods","namespace":"dev"}"#, true),
+        (r#"{"verb":"delete","resource":"pods","namespace":"dev"}"#, false),
+        (r#"{"verb":"list","resource":"pods"}"#, false),
+        (r#"{"verb":"create","resource":"pods","subresource":"exec","namespace":"dev","name":"p"}"#, false),
+        (r#"{"verb":"get","resource":"deployments","group":"apps","namespace":"dev"}"#, false),
+        (r#"{"verb":"use","resource":"podsecuritypolicies"}"#, true),
+        (r#"{"verb":"*","resource":"*","group":"*"}"#, true),
+    ] {
+        let body = format!(
+            r#"{{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","spec":{{"resourceAttributes":{attributes}}}}}"#
+        );
+        let answer = world
+            .get(&format!(
+                "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews HTTP/1.1\nHost: x\nContent-Type: application/json\n\
+                 Content-Length: {}\n\n{body}",
+                body.len()
+            ))
+            .await;
+        assert_eq!(answer.code, 201, "{attributes}: {answer:?}");
+        let review: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        assert_eq!(review["status"]["allowed"], allowed, "{attributes}: {review}");
+        assert_eq!(review["status"]["reason"].is_string(), !allowed, "{attributes}: {review}");
+    }
+    let asked = world.api.received().join("");
+    assert!(asked.contains(r#""verb":"get","resource":"pods""#) && !asked.contains(r#""verb":"delete""#), "{asked}");
+}

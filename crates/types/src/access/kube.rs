@@ -109,7 +109,7 @@ impl KubeAccess {
     /// Finds what a subject may do in a cluster.
     ///
     /// # Errors
-    /// When no role's labels match the cluster, or a role's deny labels do.
+    /// When no role's labels match the cluster, no role that names nobody to act as counts, or a role's deny labels match.
     pub fn of(subject: &Subject<'_>, target: &KubeTarget<'_>) -> Result<Self, Denied> {
         let (user, traits) = (subject.user, &subject.user.traits);
         if let Some(role) = subject.roles().iter().find(|role| role.deny.kubernetes_labels.any(target.labels, traits)) {
@@ -126,12 +126,19 @@ impl KubeAccess {
             let mut groups: Vec<_> = role.principals.groups.iter().flat_map(|p| p.expand(traits)).collect();
             users.retain(|name| !denied_user(name));
             groups.retain(|name| !denied_group(name));
+            if users.is_empty() && groups.is_empty() && !role.own_name_suffices {
+                continue;
+            }
             let alone = Allowed::new(users.clone(), groups.clone(), own, own_denied);
             let rules = resolve(&role.allow.resources, traits);
             grants.push(Grant { role: role.name.to_string(), rules, users, groups, alone });
         }
         if grants.is_empty() {
-            return Err(words::no_cluster(own, target.name, "no role's kubernetes_labels match it"));
+            return Err(words::no_cluster(
+                own,
+                target.name,
+                "no role's kubernetes_labels match it, or those that do name nobody to act as",
+            ));
         }
         let deny = subject.roles().iter().flat_map(|role| resolve(&role.deny.resources, traits)).collect();
         let all = Allowed::union(&grants.iter().collect::<Vec<_>>(), own, own_denied);
@@ -156,6 +163,14 @@ impl KubeAccess {
                 Err(words::forbidden(&self.user, &self.cluster, &action, reason, &roles))
             }
         }
+    }
+
+    /// Tells whether a request of this kind would be allowed; gives no permit.
+    ///
+    /// # Errors
+    /// As [`KubeAccess::authorize`].
+    pub fn would_allow(&self, resource: KubeResource, verb: ApiVerb) -> Result<(), Denied> {
+        self.authorize(KubeAction::hypothetical(resource, verb)).map(drop)
     }
 
     fn of_all(&self) -> Result<Arc<Allowed>, Reason> {

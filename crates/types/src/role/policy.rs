@@ -1,10 +1,12 @@
 //! A role in the form that decides: patterns and templates parsed, kinds known, verbs as a set.
 
 use crate::{
-    InvalidResource, RoleName, Span, Traits,
+    InvalidResource, Labels, RoleName, Span, Traits,
     access::scope::{KindScope, scope_of},
     labels::{LabelSelector, Pattern, TextMatcher},
-    role::{Conditions, KubeVerb, KubernetesResource, Role, Rule, RuleResource, RuleVerb, kinds},
+    role::{
+        Conditions, KubeVerb, KubernetesResource, LabelMap, Role, Rule, RuleResource, RuleVerb, kinds, version::Version,
+    },
     template::{Template, is_clean},
 };
 
@@ -23,6 +25,8 @@ pub struct RolePolicy {
     pub principals: Principals<Principal>,
     /// Whom no role lets a holder act as.
     pub denied_principals: Principals<TextMatcher>,
+    /// Whether a role that names nobody to act as gives access under the holder's own name. Not so before v7.
+    pub own_name_suffices: bool,
 }
 
 /// One side of a role.
@@ -30,6 +34,8 @@ pub struct RolePolicy {
 pub struct Side {
     /// Which Kubernetes clusters.
     pub kubernetes_labels: LabelSelector,
+    /// Which SSH hosts; no service asks yet.
+    pub node_labels: LabelSelector,
     /// Objects in Kubernetes.
     pub resources: Vec<ResourceRule>,
     rules: Vec<Rule>,
@@ -80,6 +86,8 @@ pub enum KindMatcher {
     },
     /// v7 `namespace`: namespaces, the names of which match, and everything inside.
     NamespaceAndContents,
+    /// Before v7: every kind that rules cannot name.
+    AllButPods,
 }
 
 /// A set of [`KubeVerb`]s.
@@ -141,35 +149,29 @@ impl RolePolicy {
     /// # Errors
     /// Names the field that cannot be honoured, and why.
     pub fn new(role: &Role) -> Result<Self, InvalidResource> {
-        let version = match role.version.as_str() {
-            "v7" => Version::V7,
-            _ => Version::V8,
-        };
+        let version = Version::parse(&role.version)?;
         let spec = &role.spec;
-        if spec.options.max_session_ttl.is_some_and(|ttl| ttl.get().is_zero()) {
-            return Err(InvalidResource::field("spec.options.max_session_ttl", "it must be longer than zero"));
-        }
-        let everything = KubernetesResource {
-            kind: "*".to_owned(),
-            api_group: matches!(version, Version::V8).then(|| "*".to_owned()),
-            namespace: "*".to_owned(),
-            name: "*".to_owned(),
-            verbs: vec![KubeVerb::Any],
-        };
-        let allowed = spec.allow.kubernetes_resources.clone().unwrap_or_else(|| vec![everything]);
-        let denied = spec.deny.kubernetes_resources.clone().unwrap_or_default();
-        if allowed.is_empty() {
-            let reason = "an empty list is not clear; leave the field out for all objects, or list some";
-            return Err(InvalidResource::field("spec.allow.kubernetes_resources", reason));
+        spec.options.check()?;
+        let mut allow = Side::parse(&version.complete(&spec.allow)?, version, "spec.allow")?;
+        if version.is_about_pods() {
+            allow.resources.push(ResourceRule::all_but_pods());
         }
         Ok(Self {
             name: RoleName::parse(&role.metadata.name)?,
             max_session_ttl: spec.options.max_session_ttl,
-            allow: Side::parse(&spec.allow, &allowed, version, "spec.allow")?,
-            deny: Side::parse(&spec.deny, &denied, version, "spec.deny")?,
+            allow,
+            deny: Side::parse(&spec.deny, version, "spec.deny")?,
             principals: Principals::parse(&spec.allow, "spec.allow", Principal::parse)?,
             denied_principals: Principals::parse(&spec.deny, "spec.deny", TextMatcher::parse)?,
+            own_name_suffices: !version.is_about_pods(),
         })
+    }
+
+    /// Tells whether the role is for a Kubernetes cluster with these labels, and names somebody to act as where it must.
+    pub fn opens(&self, labels: &Labels, traits: &Traits) -> bool {
+        let names = |principals: &[Principal]| principals.iter().any(|p| !p.expand(traits).is_empty());
+        self.allow.kubernetes_labels.all(labels, traits)
+            && (self.own_name_suffices || names(&self.principals.users) || names(&self.principals.groups))
     }
 }
 
@@ -190,32 +192,20 @@ impl<T> Principals<T> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Version {
-    V7,
-    V8,
-}
-
 impl Side {
-    fn parse(
-        conditions: &Conditions,
-        resources: &[KubernetesResource],
-        version: Version,
-        field: &str,
-    ) -> Result<Self, InvalidResource> {
-        LabelSelector::parse(&conditions.node_labels, &format!("{field}.node_labels"))?;
+    fn parse(conditions: &Conditions, version: Version, field: &str) -> Result<Self, InvalidResource> {
+        let labels = |labels: &Option<LabelMap>, of: &str| match labels {
+            Some(labels) => LabelSelector::parse(labels, &format!("{field}.{of}")),
+            None => Ok(LabelSelector::default()),
+        };
+        let resources = conditions.kubernetes_resources.as_deref().unwrap_or_default();
+        let rule = |(i, resource): (usize, &KubernetesResource)| {
+            ResourceRule::parse(resource, version, &format!("{field}.kubernetes_resources[{i}]"))
+        };
         Ok(Self {
-            kubernetes_labels: LabelSelector::parse(
-                &conditions.kubernetes_labels,
-                &format!("{field}.kubernetes_labels"),
-            )?,
-            resources: resources
-                .iter()
-                .enumerate()
-                .map(|(i, resource)| {
-                    ResourceRule::parse(resource, version, &format!("{field}.kubernetes_resources[{i}]"))
-                })
-                .collect::<Result<_, _>>()?,
+            kubernetes_labels: labels(&conditions.kubernetes_labels, "kubernetes_labels")?,
+            node_labels: labels(&conditions.node_labels, "node_labels")?,
+            resources: resources.iter().enumerate().map(rule).collect::<Result<_, _>>()?,
             rules: conditions.rules.clone(),
         })
     }
@@ -232,13 +222,12 @@ impl Side {
 impl ResourceRule {
     fn parse(resource: &KubernetesResource, version: Version, field: &str) -> Result<Self, InvalidResource> {
         let at = |name: &str| format!("{field}.{name}");
-        if resource.verbs.is_empty() {
-            return Err(InvalidResource::field(at("verbs"), "name at least one verb, or \"*\""));
-        }
         let kind = match version {
+            Version::V3 | Version::V4 | Version::V5 | Version::V6 => pod_kind(resource, version, field)?,
             Version::V7 => v7_kind(resource, field)?,
             Version::V8 => v8_kind(resource, field)?,
         };
+        let verbs = verbs(resource, version, &at("verbs"))?;
         let namespace = match resource.namespace.as_str() {
             "" => None,
             pattern => Some(TextMatcher::parse(pattern, &at("namespace"))?),
@@ -248,7 +237,17 @@ impl ResourceRule {
             return Err(InvalidResource::field(at("name"), "name the objects, or write \"*\""));
         }
         let name = TextMatcher::parse(&resource.name, &at("name"))?;
-        Ok(Self { kind, namespace, name, verbs: resource.verbs.iter().copied().collect() })
+        Ok(Self { kind, namespace, name, verbs })
+    }
+
+    fn all_but_pods() -> Self {
+        let any = || TextMatcher::Pattern(Pattern::Any);
+        Self {
+            kind: KindMatcher::AllButPods,
+            namespace: Some(any()),
+            name: any(),
+            verbs: VerbSet::from_iter([KubeVerb::Any]),
+        }
     }
 }
 
@@ -266,6 +265,37 @@ fn check_scope(kind: &KindMatcher, namespace: Option<&TextMatcher>, field: &str)
         }
         _ => Ok(()),
     }
+}
+
+fn verbs(resource: &KubernetesResource, version: Version, field: &str) -> Result<VerbSet, InvalidResource> {
+    let every = VerbSet::from_iter([KubeVerb::Any]);
+    match resource.verbs.as_slice() {
+        [] if version.is_about_pods() => Ok(every),
+        [] => Err(InvalidResource::field(field, "name at least one verb, or \"*\"")),
+        [KubeVerb::Any] => Ok(every),
+        _ if version.is_about_pods() => {
+            let reason =
+                format!("a {} role is about every verb: write \"*\", or write the role as v7", version.as_str());
+            Err(InvalidResource::field(field, reason))
+        }
+        some => Ok(some.iter().copied().collect()),
+    }
+}
+
+fn pod_kind(resource: &KubernetesResource, version: Version, field: &str) -> Result<KindMatcher, InvalidResource> {
+    let version = version.as_str();
+    if resource.api_group.is_some() {
+        let reason = format!("a {version} role has none; write the role as v8");
+        return Err(InvalidResource::field(format!("{field}.api_group"), reason));
+    }
+    if resource.kind != "pod" {
+        let reason = format!(
+            "a {version} role names pods (\"pod\") alone and lets other kinds pass; write the role as v7, which allows what it \
+             lists and nothing else"
+        );
+        return Err(InvalidResource::field(format!("{field}.kind"), reason));
+    }
+    Ok(KindMatcher::Kind { plural: Some("pods".into()), group: Pattern::literal("") })
 }
 
 fn v7_kind(resource: &KubernetesResource, field: &str) -> Result<KindMatcher, InvalidResource> {

@@ -105,6 +105,8 @@ impl<'a> Ask<'a> {
                 if same { self.namespace_cover(rule, side).min(self.name_cover(rule)) } else { Cover::No }
             }
             KindMatcher::NamespaceAndContents => self.contents_cover(rule, side),
+            KindMatcher::AllButPods if self.group.is_empty() && self.plural == "pods" => Cover::No,
+            KindMatcher::AllButPods => self.namespace_cover(rule, side).min(self.name_cover(rule)),
         };
         cover.max(implied)
     }

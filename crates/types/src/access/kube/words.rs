@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     KubeClusterName,
     access::{Denied, DeniedObject},
-    kube_action::{KubeAction, KubeScope},
+    kube_action::{ApiVerb, KubeAction, KubeScope},
 };
 
 /// Why an action is refused.
@@ -95,7 +95,8 @@ pub(super) fn forbidden(
             };
             let text = format!(
                 "{named} is forbidden: User {user:?} cannot {} resource {kind:?} in API group {:?} {place}",
-                action.verb, resource.group
+                verb_of_kubernetes(action.verb),
+                resource.group
             );
             let object = DeniedObject {
                 group: resource.group.clone(),
@@ -109,5 +110,13 @@ pub(super) fn forbidden(
         client: format!("{what}: {}", reason.client()),
         log: format!("{what} in Kubernetes cluster {:?} with roles [{roles}]: {reason}", cluster.as_str()),
         object,
+    }
+}
+
+/// Kubernetes knows streams as the creation of a subresource.
+fn verb_of_kubernetes(verb: ApiVerb) -> &'static str {
+    match verb {
+        ApiVerb::Exec | ApiVerb::PortForward => "create",
+        other => other.as_str(),
     }
 }
