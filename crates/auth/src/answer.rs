@@ -1,11 +1,11 @@
 //! What a kubectl gets whose Kubernetes cluster nobody serves: a sentence in Kubernetes' own form, not a TLS alert.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header, request};
 use http_body_util::Full;
 use serde_json::json;
 use teleport_api::{ApiError, ErrorKind};
-use teleport_types::{KubeClusterName, sni::KubeLabel};
+use teleport_types::{KubeClusterName, kube_warning, sni::KubeLabel};
 
 use crate::{
     auth::Core,
@@ -21,7 +21,7 @@ pub(crate) struct Asked {
 }
 
 /// Answers one request: 401 to strangers and expired logins, else 404 or 503.
-pub(crate) async fn answer(core: &Core, asked: &Asked) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(core: &Core, asked: &Asked, head: &request::Parts) -> Response<Full<Bytes>> {
     let refusal = match find(core, asked).await {
         Ok(Some(name)) => ApiError::unavailable(format!(
             "Kubernetes cluster {name} is known, but no service for it is connected; try again, or ask an administrator"
@@ -31,7 +31,14 @@ pub(crate) async fn answer(core: &Core, asked: &Asked) -> Response<Full<Bytes>> 
         ),
         Err(refusal) => refusal,
     };
-    status(&refusal)
+    let mut response = status(&refusal);
+    let accept = head.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kube_warning::is_needed(head.uri.path(), accept)
+        && let Ok(warning) = HeaderValue::from_str(&kube_warning::value(&refusal.to_string()))
+    {
+        response.headers_mut().insert(header::WARNING, warning);
+    }
+    response
 }
 
 /// Finds the name behind a label among the clusters that the caller may see.
@@ -59,6 +66,6 @@ fn status(refusal: &ApiError) -> Response<Full<Bytes>> {
     });
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

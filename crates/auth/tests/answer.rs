@@ -23,10 +23,14 @@ async fn ask(cluster: &Cluster, name: &str, certificate: Option<Arc<CertifiedKey
     let io = TokioIo::new(tls.await.expect("the name's own certificate answers"));
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.expect("HTTP");
     let connection = tokio::spawn(connection);
-    let request = http::Request::get("/api").header("host", "teleport.example.com").body(Empty::<bytes::Bytes>::new());
+    let request = http::Request::get("/api")
+        .header("host", "teleport.example.com")
+        .header("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json")
+        .body(Empty::<bytes::Bytes>::new());
     let answer = sender.send_request(request.expect("a request")).await.expect("an answer");
     assert_eq!(answer.headers()["content-type"], "application/json");
     let code = answer.status().as_u16();
+    let warning = answer.headers()["warning"].to_str().expect("text").to_owned();
     let body = answer.into_body().collect().await.expect("a body").to_bytes();
     drop(sender);
     connection.await.expect("the connection ends").expect("in order");
@@ -36,6 +40,8 @@ async fn ask(cluster: &Cluster, name: &str, certificate: Option<Arc<CertifiedKey
         (&"Status".into(), &"v1".into(), &"Failure".into())
     );
     assert_eq!(status["code"], code);
+    // kubectl does not read the body of this answer, but prints the warning.
+    assert_eq!(warning, teleport_types::kube_warning::value(message(&status)));
     (code, status)
 }
 
@@ -96,7 +102,7 @@ async fn a_service_is_no_user() {
 }
 
 #[tokio::test]
-async fn names_of_other_clusters_and_public_names_are_not_answered() {
+async fn names_of_other_clusters_are_not_answered() {
     let cluster = Cluster::start().await;
     let Login { certificate, .. } = cluster.login("alice").await;
     for host in [
@@ -113,5 +119,16 @@ async fn names_of_other_clusters_and_public_names_are_not_answered() {
         let name = ServerName::try_from(host).expect("a host name");
         let made = teleport_net::tls::connect(cluster.connect(), config, name, Duration::from_secs(10)).await;
         assert!(made.is_err(), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_clusters_name_yet_finds_auth() {
+    let cluster = Cluster::start().await;
+    for host in ["auth.teleport.internal", "auth.example.com", "127.0.0.1"] {
+        let config = tls::unverified_pinned_client(&[tls::ALPN_H2], &cluster.clock);
+        let name = ServerName::try_from(host).expect("a name or an address");
+        let made = teleport_net::tls::connect(cluster.connect(), config, name, Duration::from_secs(10)).await;
+        assert!(made.is_ok(), "{host}: {:?}", made.err());
     }
 }

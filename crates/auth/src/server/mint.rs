@@ -42,9 +42,13 @@ impl Mint {
         Self { authorities, clock, key: KeyPair::generate(), kept: Mutex::default() }
     }
 
-    /// Returns the certificate of an internal name of this cluster; `None` for any other name.
-    fn certificate(&self, host: &str) -> Option<Arc<CertifiedKey>> {
-        let name = InternalName::parse(host)?;
+    /// Returns the certificate of an internal name of this cluster; `None` for one of another cluster.
+    ///
+    /// A client that names nobody it could mean gets auth's own: a service that joins does not know the cluster's name
+    /// yet, and compares the authority with its pin.
+    fn certificate(&self, host: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let name =
+            host.and_then(InternalName::parse).unwrap_or_else(|| InternalName::Auth(self.authorities.cluster.clone()));
         match &name {
             InternalName::Auth(cluster) | InternalName::Kube { cluster, .. }
                 if *cluster == self.authorities.cluster => {}
@@ -75,6 +79,6 @@ impl Mint {
 
 impl ResolvesServerCert for Mint {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.certificate(hello.server_name()?)
+        self.certificate(hello.server_name())
     }
 }

@@ -86,18 +86,20 @@ impl Server {
         let address = conn.peer().map(|Remote(ClientAddr(address))| address);
         let name = conn.server_name().and_then(InternalName::parse);
         match name {
-            Some(InternalName::Auth(_)) => self.serve_api(conn, Connection { presented, address }, stop).await,
             Some(InternalName::Kube { label, .. }) => {
                 let asked = Arc::new(answer::Asked { label, connection: Connection { presented, address } });
                 let core = Arc::clone(&self.core);
-                let service = hyper::service::service_fn(move |_: Request<Incoming>| {
+                let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                     let (core, asked) = (Arc::clone(&core), Arc::clone(&asked));
-                    async move { Ok::<_, std::convert::Infallible>(answer::answer(&core, &asked).await) }
+                    async move {
+                        let (head, _) = request.into_parts();
+                        Ok::<_, std::convert::Infallible>(answer::answer(&core, &asked, &head).await)
+                    }
                 });
                 serve_http(conn, service, stop).await;
             }
-            // The certificate resolver knows no other names, so the handshake failed already.
-            _ => {}
+            // Our own name, or none that means somebody else: the certificate was auth's.
+            _ => self.serve_api(conn, Connection { presented, address }, stop).await,
         }
     }
 
