@@ -158,3 +158,25 @@ async fn secrets_of_a_request_are_in_no_event() {
         assert!(!log.contains(secret), "{secret}");
     }
 }
+
+#[tokio::test]
+async fn a_full_audit_storage_stops_requests_and_not_discovery() {
+    let spool = teleport_audit::Limits { spool_bytes: 64 << 10, reserve_bytes: 16 << 10, segment_bytes: 16 << 10 };
+    let world = World::start_with(|_| Reply::new(200, "{}"), spool, teleport_kube::Limits::default()).await;
+    let mut raw = world.raw().await;
+    let mut forwarded = 0;
+    let full = loop {
+        raw.send("GET /api/v1/namespaces/dev/pods HTTP/1.1\nHost: x\n\n").await;
+        let answer = raw.answer().await;
+        if answer.code != 200 {
+            break answer;
+        }
+        forwarded += 1;
+        assert!(forwarded < 1000, "the spool fills up");
+    };
+    assert_eq!(full.code, 503);
+    assert!(full.message().contains("audit storage full"), "{}", full.message());
+    assert_eq!(world.api.heads().len(), forwarded, "what was refused was not forwarded");
+    raw.send("GET /version HTTP/1.1\nHost: x\n\n").await;
+    assert_eq!(raw.answer().await.code, 200);
+}

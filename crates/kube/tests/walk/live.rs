@@ -196,6 +196,64 @@ async fn certificates_of_services_and_for_other_clusters_are_turned_away() {
 }
 
 #[tokio::test]
+async fn a_request_that_waits_for_its_answer_is_cut_too() {
+    let never = std::sync::Arc::new(tokio::sync::Notify::new());
+    let held = std::sync::Arc::clone(&never);
+    let world = World::start(move |head| match head.contains("/pods") {
+        true => Reply::new(200, "{}").after(&held),
+        false => Reply::new(200, "{}"),
+    })
+    .await;
+    let mut raw = world.raw().await;
+    raw.send("GET /api/v1/pods HTTP/1.1\nHost: x\n\n").await;
+    world.api.requested(1).await;
+    world.set_lock("{target: {user: alice}}");
+    assert_eq!(raw.answer().await.code, 401);
+    drop(never);
+}
+
+#[tokio::test]
+async fn an_api_server_that_says_nothing_has_a_deadline() {
+    let mut limits = teleport_kube::Limits::default();
+    limits.upstream.head = Duration::from_millis(50);
+    let never = std::sync::Arc::new(tokio::sync::Notify::new());
+    let script = move |head: &str| match head.contains("/pods") {
+        true => Reply::new(200, "{}").after(&never),
+        false => Reply::new(200, "{}"),
+    };
+    let world = World::start_with(script, teleport_audit::Limits::default(), limits).await;
+    let answer = world.get("GET /api/v1/pods HTTP/1.1\nHost: x\n\n").await;
+    assert_eq!(answer.code, 504);
+    assert!(answer.message().contains("did not answer in time"), "{}", answer.message());
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_does_not_hold_up_the_others() {
+    let world = World::start(|head| match head.contains("/log") {
+        true => {
+            let (reply, sender) = Reply::stream(&[("Content-Type", "text/plain")]);
+            for _ in 0..16 {
+                sender.try_send(vec![b'x'; 512 * 1024]).expect("room");
+            }
+            std::mem::forget(sender);
+            reply
+        }
+        false => Reply::new(200, "{}"),
+    })
+    .await;
+    let mut client = H2::new(world.connect(b"h2").await).await;
+    let request =
+        |path: &str| Request::get(format!("https://x{path}")).body(Full::<Bytes>::default()).expect("a request");
+    let stalled = client.send(request("/api/v1/namespaces/d/pods/p/log?follow=1")).await;
+    for _ in 0..20 {
+        let answer = client.send(request("/api/v1/namespaces/d/pods/p")).await;
+        assert_eq!(answer.status(), 200);
+        answer.into_body().collect().await.expect("a body");
+    }
+    drop(stalled);
+}
+
+#[tokio::test]
 async fn a_stranger_does_not_get_past_the_handshake() {
     let world = watching().await;
     let stranger = teleport_pki::testing::TestCas::at("main", world.cas.now);

@@ -13,7 +13,7 @@ use teleport_api::{
     messages::CaBundle,
     snapshot::{ClusterState, StatePublisher},
 };
-use teleport_audit::{Emitter, WriterInfo};
+use teleport_audit::{Emitter, Limits as SpoolLimits, WriterInfo};
 use teleport_kube::{KubeConfig, KubeParts, KubeService, Limits, Source};
 use teleport_net::{Conn, ConnService as _, TlsConn, tls};
 use teleport_pki::{CaSigner as _, CertifiedKey, ServerName, pem, testing::TestCas, tls::internal_client};
@@ -46,6 +46,15 @@ pub struct World {
 impl World {
     /// Starts a world whose API server answers by `script`.
     pub async fn start(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(script, SpoolLimits::default(), Limits::default()).await
+    }
+
+    /// The same, with other limits of the audit spool and of patience.
+    pub async fn start_with(
+        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+        spool: SpoolLimits,
+        limits: Limits,
+    ) -> Self {
         let api = Api::start(script).await;
         let cas = Arc::new(TestCas::new("main"));
         let clock = Clock::manual(cas.now);
@@ -59,11 +68,11 @@ impl World {
         let auth = auth::Auth::start(&cas);
         let service_id = ServiceId::random();
         let info = WriterInfo { cluster: cas.cluster.clone(), server: service_id.clone() };
-        let emitter = Emitter::open(&folder.path().join("audit"), clock.clone(), info).expect("an emitter");
+        let emitter = Emitter::open_with(&folder.path().join("audit"), clock.clone(), info, spool).expect("an emitter");
         let config = KubeConfig {
             source: Source::Kubeconfig(kubeconfig),
             labels: [("env".to_owned(), "test".to_owned())].into(),
-            limits: Limits::default(),
+            limits,
         };
         let parts = KubeParts {
             cluster: cas.cluster.clone(),
