@@ -133,11 +133,11 @@ async fn an_expired_credential_is_not_used() {
 async fn a_plugin_that_hangs_is_stopped_with_all_it_started() {
     let plugin = Plugin::new();
     plugin.home.program("plugin", "cd \"$(dirname \"$0\")\"\nsleep 1000 &\necho $! > child\nwait");
-    let limits = Limits { plugin: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { plugin: Duration::from_secs(2), ..Limits::default() };
     let upstream = Upstream::start_with(plugin.config(), plugin.api.dialer(), limits, &plugin.clock);
     let began = Instant::now();
     let error = fetch(&upstream, "/hello").await.expect_err("it hangs");
-    assert!(chain(&error).contains("did not end within 0.3 s"), "{}", chain(&error));
+    assert!(chain(&error).contains("did not end within 2 s"), "{}", chain(&error));
     assert!(began.elapsed() < Duration::from_secs(10));
     let child = std::fs::read_to_string(plugin.folder().join("child")).expect("the child's number");
     let stat = format!("/proc/{}/stat", child.trim());

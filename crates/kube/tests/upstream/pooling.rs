@@ -56,7 +56,7 @@ async fn a_burst_never_waits_behind_watches_for_a_stream() {
 #[tokio::test]
 async fn when_everything_is_in_use_a_request_waits_for_a_stream_and_then_says_so() {
     let api = FakeApi::start(Options { streams: Some(1), ..Options::default() });
-    let limits = Limits { connections: 1, connect: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits { connections: 1, connect: Duration::from_secs(1), ..Limits::default() };
     let upstream = with_token(&api, limits);
     let watch = open(&upstream, "/watch").await.expect("watch");
     let error = fetch(&upstream, "/hello").await.expect_err("no stream is free");
@@ -215,4 +215,44 @@ async fn after_drain_nothing_is_sent_and_nothing_is_left_open() {
     assert!(matches!(error.fault(), Fault::Stopped | Fault::Credential(_)), "{error}");
     drop(watch);
     until(|| async { api.state.open.load(Ordering::SeqCst) == 0 }).await;
+}
+
+#[tokio::test]
+async fn waiting_for_an_answer_takes_little_memory() {
+    let api = FakeApi::start(Options::default());
+    let upstream = with_token(&api, Limits::default());
+    let size = std::mem::size_of_val(&upstream.send(crate::support::get("/hello")));
+    assert!(size <= 4 * 1024, "{size} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_cut_under_load_cost_only_what_was_under_way() {
+    let api = FakeApi::start(Options { streams: Some(10), ..Options::default() });
+    let upstream = with_token(&api, Limits::default());
+    let clients = join_all((0..40).map(|_| async {
+        let mut broken = 0;
+        for _ in 0..50 {
+            match fetch(&upstream, "/hello").await {
+                Ok((status, text)) => assert_eq!((status, text.as_str()), (StatusCode::OK, "hello")),
+                Err(error) => {
+                    assert!(
+                        matches!(error.fault(), Fault::Protocol(_) | Fault::Dial(_) | Fault::Tls { .. }),
+                        "{error}"
+                    );
+                    broken += 1;
+                }
+            }
+        }
+        broken
+    }));
+    let cut = async {
+        for times in 1..=5 {
+            until(|| async { api.state.requests() >= times * 200 }).await;
+            api.cut_connections().await;
+        }
+    };
+    let (broken, ()) = tokio::join!(clients, cut);
+    let broken: usize = broken.into_iter().sum();
+    assert!(broken <= 5 * 40 * 2, "{broken} of 2000 broke");
+    assert_eq!(fetch(&upstream, "/hello").await.expect("it goes on").1, "hello");
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::CredentialError;
+use super::{CredentialError, material::PemPair};
 use crate::upstream::secret::Secret;
 
 /// Most that a plugin may print.
@@ -65,7 +65,7 @@ impl fmt::Debug for ExecPlugin {
 /// What a plugin gave.
 pub(super) struct Given {
     pub(super) token: Option<Zeroizing<Vec<u8>>>,
-    pub(super) certificate: Option<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)>,
+    pub(super) certificate: Option<PemPair>,
     pub(super) expires: Option<Timestamp>,
 }
 

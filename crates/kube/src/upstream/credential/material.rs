@@ -57,11 +57,14 @@ impl fmt::Debug for Material {
     }
 }
 
+/// A certificate chain and its key, PEM.
+pub(super) type PemPair = (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
+
 /// The texts a [`Material`] is made of. Equal texts make equal material.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Texts {
     authority: Option<Zeroizing<Vec<u8>>>,
-    certificate: Option<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)>,
+    certificate: Option<PemPair>,
     token: Option<Zeroizing<Vec<u8>>>,
 }
 

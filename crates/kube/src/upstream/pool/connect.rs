@@ -45,7 +45,8 @@ pub(super) async fn open(
         }
         Http1Lane::start(&upstream, tls, material.generation).await.map(Opened::Http1)
     };
-    in_time(&upstream, opening).await
+    // A handshake is large and rare: on the heap it does not make every request's future as large.
+    Box::pin(in_time(&upstream, opening)).await
 }
 
 /// Opens a connection for one request that may be upgraded, within the deadline.
@@ -62,7 +63,7 @@ pub(super) async fn open_upgradable(
         let tls = handshake(&upstream, conn, &configs.http1, configs).await?;
         Http1Lane::start_upgradable(&upstream, tls, material.generation).await
     };
-    in_time(&upstream, opening).await
+    Box::pin(in_time(&upstream, opening)).await
 }
 
 async fn in_time<T>(upstream: &Inner, opening: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
