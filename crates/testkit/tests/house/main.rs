@@ -1,8 +1,9 @@
 //! The rules of the house: which crate may import which, what must not enter the graph, how every source file looks.
 //!
-//! `graph` reads the manifests through cargo, `sources` reads the files. Each rule says why it exists when it is broken,
+//! `graph` reads the manifests through cargo, `sources` and `documents` read the files. Each rule says why it exists when it is broken,
 //! and has a test here that it does notice.
 
+mod documents;
 mod graph;
 mod sources;
 
@@ -42,6 +43,17 @@ fn every_crate_inherits_the_lints_of_the_workspace() {
         })
         .collect();
     assert_no_violations(&missing);
+}
+
+#[test]
+fn documents_name_only_files_that_exist() {
+    assert_no_violations(&documents::dead_paths(&root()));
+}
+
+#[test]
+fn a_path_in_a_document_is_noticed() {
+    let text = "See `crates/kube/src/handler.rs` and `kubectl get`, not `crates/*/src`.";
+    assert_eq!(documents::quoted_paths(text).collect::<Vec<_>>(), ["crates/kube/src/handler.rs"]);
 }
 
 #[test]
