@@ -142,6 +142,7 @@ async fn questions_that_roles_answer_with_no_are_answered_here() {
         (r#"{"verb":"list","resource":"pods"}"#, false),
         (r#"{"verb":"create","resource":"pods","subresource":"exec","namespace":"dev","name":"p"}"#, false),
         (r#"{"verb":"get","resource":"deployments","group":"apps","namespace":"dev"}"#, false),
+        (r#"{"verb":"get","resource":"nodes","namespace":"default"}"#, false),
         (r#"{"verb":"use","resource":"podsecuritypolicies"}"#, true),
         (r#"{"verb":"*","resource":"*","group":"*"}"#, true),
     ] {
