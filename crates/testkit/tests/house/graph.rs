@@ -44,12 +44,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("teleport-proxy", &["types", "pki", "audit", "net", "api", "runtime"]),
     ("teleport-kube", &["types", "pki", "audit", "net", "api", "runtime"]),
     ("teleport-ssh", &["types", "pki", "audit", "net", "api", "runtime"]),
-    ("teleport", &["types", "pki", "audit", "net", "api", "backend", "auth", "proxy", "kube", "ssh", "runtime", "terminal"]),
+    (
+        "teleport",
+        &["types", "pki", "audit", "net", "api", "backend", "auth", "proxy", "kube", "ssh", "runtime", "terminal"],
+    ),
     ("tsh", &["types", "pki", "audit", "net", "api", "runtime", "terminal"]),
 ];
 
 /// The crate of fakes and whole clusters: it may import everything, and only tests may import it.
 const TESTKIT: &str = "teleport-testkit";
+
+/// The benchmark: it may import everything, and nothing may import it.
+const BENCH: &str = "teleport-bench";
 
 /// Libraries that few crates may use, with the reason.
 const KEPT_FOR: &[(&str, &[&str], &str)] = &[
@@ -63,12 +69,12 @@ const KEPT_FOR: &[(&str, &[&str], &str)] = &[
     ("tracing-subscriber", BINARIES, "a library that configures logging takes it from the program"),
     (
         "tempfile",
-        &[TESTKIT],
+        &[TESTKIT, BENCH],
         "files that must survive are written by runtime::atomic_file; temporary ones are for tests",
     ),
 ];
 
-const BINARIES: &[&str] = &["teleport", "tsh", TESTKIT];
+const BINARIES: &[&str] = &["teleport", "tsh", TESTKIT, BENCH];
 
 /// Crates that must not be built into anything of ours, with the reason.
 const BANNED: &[(&str, &str)] = &[
@@ -112,7 +118,7 @@ impl Dependency {
 pub(crate) fn import_violations(graph: &Graph) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &graph.packages {
-        if package.name == TESTKIT {
+        if package.name == TESTKIT || package.name == BENCH {
             continue;
         }
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == package.name) else {
@@ -145,7 +151,7 @@ fn refusal(package: &Package, allowed: &[&str], dependency: &Dependency) -> Opti
 }
 
 fn is_ours(name: &str) -> bool {
-    name == TESTKIT || MAY_IMPORT.iter().any(|(ours, _)| *ours == name)
+    name == TESTKIT || name == BENCH || MAY_IMPORT.iter().any(|(ours, _)| *ours == name)
 }
 
 /// Returns the names of all crates that are built for Linux, with the features that are really on.
