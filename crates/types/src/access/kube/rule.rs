@@ -102,11 +102,11 @@ impl<'a> Ask<'a> {
         let cover = match &rule.kind {
             KindMatcher::Kind { plural, group } => {
                 let same = plural.as_deref().is_none_or(|plural| plural == self.plural) && group.matches(self.group);
-                if same { self.namespace_cover(rule, side).min(self.name_cover(rule)) } else { Cover::No }
+                if same { self.namespace_cover(rule, side).min(self.name_cover(rule, side)) } else { Cover::No }
             }
             KindMatcher::NamespaceAndContents => self.contents_cover(rule, side),
             KindMatcher::AllButPods if self.group.is_empty() && self.plural == "pods" => Cover::No,
-            KindMatcher::AllButPods => self.namespace_cover(rule, side).min(self.name_cover(rule)),
+            KindMatcher::AllButPods => self.namespace_cover(rule, side).min(self.name_cover(rule, side)),
         };
         cover.max(implied)
     }
@@ -137,19 +137,32 @@ impl<'a> Ask<'a> {
         }
     }
 
-    fn name_cover(&self, rule: &Rule) -> Cover {
+    fn name_cover(&self, rule: &Rule, side: Side) -> Cover {
+        let named = |name| rule.names.iter().any(|pattern| pattern.matches(name));
         match self.name {
-            Some(name) => whole_if(rule.names.iter().any(|pattern| pattern.matches(name))),
+            Some(name) => whole_if(named(self.proxied(name)) || side == Side::Deny && named(name)),
             None if rule.names.iter().any(Pattern::is_any) => Cover::Whole,
             None if rule.names.is_empty() => Cover::No,
             None => Cover::Part,
         }
     }
 
+    /// Returns the object that a proxied name is about: `https:web:8443` reaches the pod or service `web`, so what roles
+    /// say of `web` holds (`SplitSchemeNamePort` in `k8s.io/apimachinery/pkg/util/net`).
+    fn proxied(&self, name: &'a str) -> &'a str {
+        if self.verb != ApiVerb::Proxy || !self.group.is_empty() {
+            return name;
+        }
+        match name.split(':').collect::<Vec<_>>().as_slice() {
+            [_, object, _] | [object, _] => object,
+            _ => name,
+        }
+    }
+
     /// v7 `namespace`: the names of the rule are those of namespaces.
     fn contents_cover(&self, rule: &Rule, side: Side) -> Cover {
         if self.group.is_empty() && self.plural == "namespaces" {
-            return self.name_cover(rule);
+            return self.name_cover(rule, side);
         }
         let every = rule.names.iter().any(Pattern::is_any);
         match (self.namespace, self.scope) {
@@ -177,4 +190,41 @@ impl<'a> Ask<'a> {
 
 fn whole_if(yes: bool) -> Cover {
     if yes { Cover::Whole } else { Cover::No }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much a rule for pods of that name is about the proxy of a pod.
+    fn proxy(pattern: &str, name: &str, side: Side) -> Cover {
+        let resource = KubeResource {
+            version: "v1".to_owned(),
+            namespace: "dev".to_owned(),
+            resource: "pods".to_owned(),
+            subresource: "proxy".to_owned(),
+            name: name.to_owned(),
+            ..KubeResource::default()
+        };
+        let rule = Rule {
+            kind: KindMatcher::Kind { plural: Some("pods".into()), group: Pattern::literal("") },
+            namespaces: Some(vec![Pattern::Any]),
+            names: vec![Pattern::parse(pattern).expect("a pattern")],
+            verbs: [KubeVerb::Proxy].into_iter().collect(),
+        };
+        let Ok(ask) = Ask::new(&resource, ApiVerb::Proxy) else { return Cover::No };
+        ask.covered_by(&[rule], KubeVerb::Proxy, side)
+    }
+
+    #[test]
+    fn scheme_and_port_of_a_proxied_name_neither_hide_an_object_nor_pass_for_one() {
+        for name in ["vault", "vault:8200", "vault:", "https:vault:8200", "http:vault:", ":vault:"] {
+            assert_eq!(proxy("vault", name, Side::Deny), Cover::Whole, "{name}");
+            assert_eq!(proxy("vault", name, Side::Allow), Cover::Whole, "{name}");
+        }
+        for (pattern, name) in [("*web", "vault:web"), ("https*", "https:vault:1"), ("web*", "x:web:1:2")] {
+            assert_eq!(proxy(pattern, name, Side::Allow), Cover::No, "{pattern} {name}");
+        }
+        assert_eq!(proxy("vault:8200", "vault:8200", Side::Deny), Cover::Whole, "deny reads wide");
+    }
 }
