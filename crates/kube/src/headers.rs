@@ -79,6 +79,10 @@ pub fn asked(headers: &HeaderMap) -> Result<Asked, HeaderError> {
         if name.as_str().contains('_') {
             return Err(HeaderError::Underscore(name.as_str().to_owned()));
         }
+        // What is sent decides whether a patch may create; the API server reads only as far as the first `;`.
+        if name == header::CONTENT_TYPE && value.to_str().is_err() {
+            return Err(HeaderError::NotText(name.clone()));
+        }
         if !name.as_str().starts_with(IMPERSONATE) {
             continue;
         }
@@ -175,13 +179,11 @@ fn bears_identity(name: &str) -> bool {
 
 /// Takes bearer tokens out of the offered WebSocket subprotocols; the header goes when nothing else is offered.
 fn strip_token_protocols(headers: &mut HeaderMap) {
-    let offered: Vec<String> = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|protocol| protocol.trim().to_owned())
-        .collect();
+    // A value that is not text must not carry a token past.
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let texts: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let offered: Vec<String> =
+        texts.iter().flat_map(|value| value.split(',')).map(|protocol| protocol.trim().to_owned()).collect();
     if !offered.iter().any(|protocol| protocol.starts_with(TOKEN_PROTOCOL)) {
         return;
     }
@@ -263,6 +265,24 @@ mod tests {
     #[test]
     fn names_with_underscores_are_refused() {
         assert!(matches!(asked(&headers(&[("Impersonate_User", "a")])), Err(HeaderError::Underscore(_))));
+    }
+
+    #[test]
+    fn a_content_type_that_is_not_text_is_refused() {
+        let mut sent = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"application/apply-patch+yaml; \xe9").expect("legal in HTTP");
+        sent.insert(header::CONTENT_TYPE, value);
+        assert_eq!(asked(&sent).expect_err("refused"), HeaderError::NotText(header::CONTENT_TYPE));
+    }
+
+    #[test]
+    fn a_token_beside_what_is_not_text_is_found() {
+        let mut sent = headers(&[("Upgrade", "websocket")]);
+        let value = HeaderValue::from_bytes(b"v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.eA, \xff");
+        sent.insert(header::SEC_WEBSOCKET_PROTOCOL, value.expect("legal in HTTP"));
+        strip_request(&mut sent, Passage::Upgrade);
+        let left = sent.get(header::SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(left).contains("bearer"), "{sent:?}");
     }
 
     #[test]
