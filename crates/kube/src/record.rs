@@ -17,9 +17,11 @@ use crate::{
     refusal::Refusal,
 };
 
-/// The record of one request. Discovery has no entry in the log; it is counted.
+/// The record of one request. Discovery has no entry in the log unless it is refused; it is counted.
 pub(crate) struct Record {
     entry: Option<Entry>,
+    /// What is written only when it is refused.
+    unwritten: Option<Box<KubeRequest>>,
     what: What,
     code: u16,
 }
@@ -41,7 +43,8 @@ impl Record {
     /// Writes the begin of a request. What cannot be written must not be forwarded.
     pub(crate) fn begin(peer: &Peer, action: &KubeAction, method: &str, sid: SessionId) -> Result<Self, Refusal> {
         if is_discovery(action) {
-            return Ok(Self { entry: None, what: What::Discovery, code: 0 });
+            let unwritten = Some(Box::new(request(peer, action, method)));
+            return Ok(Self { entry: None, unwritten, what: What::Discovery, code: 0 });
         }
         let body = match action.verb {
             ApiVerb::Exec => Body::Exec(Exec {
@@ -62,7 +65,7 @@ impl Record {
         let event = peer.event(body);
         let event = if is_session(action) { event.session(sid) } else { event };
         let entry = peer.shared.emitter.begin(event).map_err(Refusal::Audit)?;
-        Ok(Self { entry: Some(entry), what: What::Request, code: 0 })
+        Ok(Self { entry: Some(entry), unwritten: None, what: What::Request, code: 0 })
     }
 
     /// Writes down a request that could not be understood.
@@ -72,16 +75,13 @@ impl Record {
             target: target(peer),
             request_path: path.chars().take(2048).collect(),
             verb: method.chars().take(32).collect(),
-            response_code: Some(refusal.status().code().as_u16()),
+            response_code: None,
             resource_api_group: None,
             resource_namespace: None,
             resource_kind: None,
             resource_name: None,
         };
-        let event = peer.event(Body::KubeRequest(body)).failed(refusal.chain());
-        if let Err(error) = peer.shared.emitter.emit(event) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a refused request could not be written down");
-        }
+        write_refused(peer, body, refusal);
     }
 
     /// Notes as whom the request goes to Kubernetes.
@@ -109,6 +109,8 @@ impl Record {
         peer.shared.metrics.count(self.what, outcome);
         if let Some(entry) = self.entry {
             entry.complete(Patch::failure(refusal.chain()).response_code(refusal.status().code().as_u16()));
+        } else if let (Some(body), Outcome::Refused) = (self.unwritten, outcome) {
+            write_refused(peer, *body, refusal);
         }
     }
 
@@ -125,6 +127,15 @@ impl Record {
         };
         let patch = if carried == (0, 0) { patch } else { patch.bytes(carried.0, carried.1) };
         entry.complete(patch);
+    }
+}
+
+/// Writes down a request that is over already, since it was refused.
+fn write_refused(peer: &Peer, mut body: KubeRequest, refusal: &Refusal) {
+    body.response_code = Some(refusal.status().code().as_u16());
+    let event = peer.event(Body::KubeRequest(body)).failed(refusal.chain());
+    if let Err(error) = peer.shared.emitter.emit(event) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a refused request could not be written down");
     }
 }
 

@@ -83,6 +83,19 @@ async fn discovery_is_counted_and_not_listed() {
 }
 
 #[tokio::test]
+async fn discovery_that_is_refused_is_written_down() {
+    let world = World::start(|_| Reply::new(200, "{}")).await;
+    world.get("GET /metrics HTTP/1.1\nHost: x\n\n").await;
+    let probed = world.audited(|line| line["event"]["request_path"] == "/metrics").await;
+    assert_eq!((&probed["event"]["response_code"], &probed["event"]["success"]), (&403.into(), &false.into()));
+    // kubectl's first words to a cluster that the user may not use are discovery.
+    world.set_role("all", "{allow: {kubernetes_labels: {env: other}}}");
+    assert_eq!(world.get("GET /api HTTP/1.1\nHost: x\n\n").await.code, 403);
+    let refused = world.audited(|line| line["event"]["request_path"] == "/api").await;
+    assert_eq!((&refused["event"]["user"], &refused["event"]["kubernetes_cluster"]), (&"alice".into(), &"east".into()));
+}
+
+#[tokio::test]
 async fn a_session_has_its_events_and_no_bytes() {
     let world = World::start(|_| Reply::switch("SPDY/3.1")).await;
     let mut raw = world.raw().await;
