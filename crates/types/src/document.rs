@@ -135,6 +135,7 @@ impl fmt::Display for Kind {
 /// A document of any kind, its shape checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "a document is read, checked and passed on; few are held at once")]
 pub enum AnyResource {
     /// What holders may do.
     Role(Role),

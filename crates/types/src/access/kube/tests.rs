@@ -1,5 +1,8 @@
 //! Tables of roles, requests and decisions.
 
+#[path = "tests/versions.rs"]
+mod versions;
+
 use super::*;
 use crate::{
     ClusterName, LoginSession, RoleName, UserIdentity, UserName,
