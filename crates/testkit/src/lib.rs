@@ -4,6 +4,7 @@ pub mod client;
 pub mod common;
 pub mod envtest;
 pub mod kubesim;
+pub mod matrix;
 pub mod process;
 pub mod programs;
 pub mod skip;
