@@ -71,6 +71,35 @@ impl World {
         }
     }
 
+    /// Waits for an audit event of a type that is as wanted.
+    ///
+    /// # Panics
+    /// When none comes in a while.
+    pub fn event(&self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..100 {
+            if let Some(found) = self.system.events(kind, 1).into_iter().find(|event| wanted(event)) {
+                return found;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("no such {kind}: {:#?}", self.system.events(kind, 1));
+    }
+
+    /// Waits until there are `count` audit events of a type and all of them are closed.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub fn closed(&self, kind: &str, count: usize) -> Vec<Value> {
+        for _ in 0..100 {
+            let events = self.system.events(kind, count);
+            if events.iter().all(|event| event.get("ended").is_some()) {
+                return events;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("a {kind} stays open: {:#?}", self.system.events(kind, count));
+    }
+
     /// Signs a static kubeconfig for a user, as for automation, and returns a laptop that uses it.
     ///
     /// # Panics

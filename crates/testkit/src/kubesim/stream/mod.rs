@@ -8,7 +8,7 @@ mod remote;
 pub(super) mod spdy;
 mod websocket;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -25,6 +25,10 @@ use super::{
 use process::Work;
 use remote::Wanted;
 
+/// Bytes between a session and its connection.
+const WIRE: usize = 64 * 1024;
+/// How long a client may take to go once the session has ended.
+const GOODBYE: Duration = Duration::from_secs(5);
 const PORT_FORWARD: &str = "portforward.k8s.io";
 const TUNNEL: &str = "SPDY/3.1+portforward.k8s.io";
 
@@ -66,17 +70,30 @@ pub(super) fn answer(
     context.tasks.spawn("upgraded stream", async move {
         let serve = async {
             let Ok(upgraded) = upgrade.await else { return };
-            let io = hyper_util::rt::TokioIo::new(upgraded);
-            match (transport, work) {
-                (Transport::WebSocket { protocol, .. }, Some(work)) => {
-                    websocket::remote(io, protocol == "v5.channel.k8s.io", wanted, work).await;
+            let (io, mut wire) = tokio::io::duplex(WIRE);
+            let session = async {
+                match (transport, work) {
+                    (Transport::WebSocket { protocol, .. }, Some(work)) => {
+                        websocket::remote(io, protocol == "v5.channel.k8s.io", wanted, work).await;
+                    }
+                    (Transport::Spdy { protocol }, Some(work)) => spdy::remote(io, &protocol, wanted, work).await,
+                    (Transport::WebSocket { .. }, None) => {
+                        let (tunnel, pump) = websocket::tunnel(io).await;
+                        tokio::join!(forward::serve(tunnel, &namespace, &name), pump);
+                    }
+                    (Transport::Spdy { .. }, None) => forward::serve(io, &namespace, &name).await,
                 }
-                (Transport::Spdy { protocol }, Some(work)) => spdy::remote(io, &protocol, wanted, work).await,
-                (Transport::WebSocket { .. }, None) => {
-                    let (tunnel, pump) = websocket::tunnel(io).await;
-                    tokio::join!(forward::serve(tunnel, &namespace, &name), pump);
+            };
+            // The end of a session is said in TLS too, as the API server does: the copy shuts the connection down.
+            let mut upgraded = hyper_util::rt::TokioIo::new(upgraded);
+            let carry = tokio::io::copy_bidirectional(&mut upgraded, &mut wire);
+            tokio::pin!(carry);
+            tokio::select! {
+                () = session => {
+                    let _ = tokio::time::timeout(GOODBYE, carry).await;
                 }
-                (Transport::Spdy { .. }, None) => forward::serve(io, &namespace, &name).await,
+                // The client is gone.
+                _ = &mut carry => {}
             }
         };
         tokio::select! {
