@@ -130,7 +130,7 @@ async fn register(
         return Ok(Err(reason));
     }
     let mut binding = bound.clone();
-    binding.identity = binding.identity.or_else(|| announcement.identity.clone());
+    binding.identity = binding.identity.updated_by(&announcement.identity);
     let write = Write::new(key, Store::encode(&binding));
     let written = match revision {
         Some(_) if binding == bound => Ok(()),
@@ -176,16 +176,17 @@ fn may_serve(
              tctl rm kube_cluster/{name}"
         ));
     }
-    match (&bound.identity, &announcement.identity) {
-        (Some(bound), Some(shown)) if bound != shown => Err(format!(
+    if announcement.identity.contradicts(&bound.identity) {
+        return Err(format!(
             "{name} is bound to another Kubernetes cluster; if it was rebuilt, remove the name with tctl rm \
              kube_cluster/{name}"
-        )),
-        (Some(_), None) if !owned && !matches!(record.grant, crate::store::Grant::Every) => {
-            Err(format!("{name} is bound to a cluster whose identity this service has not shown yet"))
-        }
-        _ => Ok(()),
+        ));
     }
+    let trusted = owned || matches!(record.grant, crate::store::Grant::Every);
+    if !trusted && announcement.identity.is_unknown() && !bound.identity.is_unknown() {
+        return Err(format!("{name} is bound to a cluster whose identity this service has not shown yet"));
+    }
+    Ok(())
 }
 
 /// Keeps the document of the cluster in step with what is announced.
@@ -219,6 +220,7 @@ async fn withdraw_others(core: &Core, prefix: &Prefix, kept: &BTreeSet<Key>) -> 
 
 #[cfg(test)]
 mod tests {
+    use teleport_api::messages::service::KubeIdentity;
     use teleport_types::ServiceKind;
 
     use super::*;
@@ -231,9 +233,10 @@ mod tests {
     #[test]
     fn a_name_is_served_by_its_first_service_or_a_grant_and_only_for_its_cluster() {
         let (owner, other) = (ServiceId::random(), ServiceId::random());
+        let known = |uid: Option<&str>| KubeIdentity { kube_system_uid: uid.map(str::to_owned), api_authority: None };
         let bound = |identity: Option<&str>| KubeBinding {
             name: name("prod"),
-            identity: identity.map(str::to_owned),
+            identity: known(identity),
             owner: Some(owner.clone()),
         };
         let named = Grant::Named(vec![name("prod")]);
@@ -254,7 +257,7 @@ mod tests {
         ] {
             let record = ServiceRecord { kinds: vec![ServiceKind::Kube], node_name: String::new(), grant };
             let announcement =
-                KubeAnnouncement { name: name("prod"), labels: BTreeMap::new(), identity: identity.map(str::to_owned) };
+                KubeAnnouncement { name: name("prod"), labels: BTreeMap::new(), identity: known(identity) };
             let allowed = may_serve(&bound, &announcement, service, &record);
             assert_eq!(allowed.is_ok(), expected, "{bound:?} {record:?} {identity:?}: {allowed:?}");
         }

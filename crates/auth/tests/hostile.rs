@@ -73,7 +73,7 @@ async fn documents_that_are_too_large_or_not_documents_are_refused() {
     assert!(refused.kind == ErrorKind::BadRequest && refused.message.contains("1 MiB"), "{refused}");
     for bad in [
         json!({"kind": "role", "version": "v7", "metadata": {"name": "x"}, "spec": {"allow": {"kubernetes_group": []}}}),
-        json!({"kind": "role", "version": "v5", "metadata": {"name": "x"}, "spec": {}}),
+        json!({"kind": "role", "version": "v2", "metadata": {"name": "x"}, "spec": {}}),
         json!({"kind": "role", "version": "v7", "metadata": {"name": "../x"}, "spec": {}}),
         json!({"kind": "role", "version": "v7", "metadata": {"name": "x", "revision": "not one"}, "spec": {}}),
     ] {

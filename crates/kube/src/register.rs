@@ -11,14 +11,14 @@ use std::{
 use jiff::Timestamp;
 use teleport_api::{
     Client, ClientError,
-    messages::service::{HEARTBEAT_TTL, KubeAnnouncement, KubeCertRequest, KubeHeartbeat},
+    messages::service::{HEARTBEAT_TTL, KubeAnnouncement, KubeCertRequest, KubeHeartbeat, KubeIdentity},
 };
 use teleport_pki::{KeyPair, PkiError, pem, tls::Certificates};
 use teleport_runtime::{Backoff, Clock, Stop};
 use teleport_types::{ClusterName, KubeClusterName, sni::InternalName};
 use tokio::sync::watch;
 
-use crate::upstream::Upstream;
+use crate::upstream::{ClusterIdentity, Upstream};
 
 /// How long the farewell may take when the service stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ enum Failure {
 /// What is known from earlier rounds.
 #[derive(Default)]
 struct Known {
-    identities: BTreeMap<KubeClusterName, String>,
+    identities: BTreeMap<KubeClusterName, KubeIdentity>,
     /// When each certificate is due for renewal.
     renewals: BTreeMap<KubeClusterName, Timestamp>,
     /// Refusals that have been logged, so that each is said once.
@@ -93,7 +93,7 @@ impl Registration {
         let clusters = self.clusters.iter().map(|(upstream, labels)| KubeAnnouncement {
             name: upstream.name().clone(),
             labels: labels.clone(),
-            identity: known.identities.get(upstream.name()).cloned(),
+            identity: known.identities.get(upstream.name()).cloned().unwrap_or_default(),
         });
         let heartbeat = KubeHeartbeat { node_name: self.node_name.clone(), clusters: clusters.collect() };
         let refused = self.client.announce_kube(&heartbeat).await?.refused;
@@ -131,7 +131,8 @@ impl Registration {
         });
         for (name, identity) in futures_util::future::join_all(asked).await {
             if let Some(identity) = identity {
-                known.identities.insert(name, identity.to_string());
+                let ClusterIdentity { kube_system_uid, api_authority } = identity;
+                known.identities.insert(name, KubeIdentity { kube_system_uid, api_authority });
             }
         }
     }

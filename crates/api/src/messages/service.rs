@@ -106,9 +106,47 @@ pub struct KubeAnnouncement {
     /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// The cluster's own identity, once it could be read: the first registration binds the name to it.
+    /// What could be read of the cluster's own identity: the first registration binds the name to it.
+    #[serde(default)]
+    pub identity: KubeIdentity,
+}
+
+/// What tells a Kubernetes cluster from every other, as far as a service could read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubeIdentity {
+    /// UID of the `kube-system` namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
+    pub kube_system_uid: Option<String>,
+    /// SHA-256 of the authorities of its API, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_authority: Option<String>,
+}
+
+impl KubeIdentity {
+    /// Tells whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Tells whether this cannot be the other cluster: its UID differs or, where one of them is not known, its authority.
+    ///
+    /// An authority alone may change when it is renewed, so an equal UID outweighs it.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let differ = |a: &Option<String>, b: &Option<String>| Some(a.as_ref()? != b.as_ref()?);
+        differ(&self.kube_system_uid, &other.kube_system_uid)
+            .or_else(|| differ(&self.api_authority, &other.api_authority))
+            .unwrap_or(false)
+    }
+
+    /// Returns what both know together, the newer word first.
+    #[must_use]
+    pub fn updated_by(&self, newer: &Self) -> Self {
+        Self {
+            kube_system_uid: newer.kube_system_uid.clone().or_else(|| self.kube_system_uid.clone()),
+            api_authority: newer.api_authority.clone().or_else(|| self.api_authority.clone()),
+        }
+    }
 }
 
 /// Answer of the heartbeat: a refused name is served by nobody from this service.
@@ -151,4 +189,30 @@ pub enum WatchEvent {
     Ready,
     /// Nothing new, and auth is alive.
     Pulse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(uid: Option<&str>, authority: Option<&str>) -> KubeIdentity {
+        KubeIdentity { kube_system_uid: uid.map(str::to_owned), api_authority: authority.map(str::to_owned) }
+    }
+
+    #[test]
+    fn only_what_both_know_can_contradict_and_the_uid_outweighs_the_authority() {
+        let bound = identity(Some("u"), Some("a"));
+        for (shown, contradicts) in [
+            (identity(Some("u"), Some("a")), false),
+            (identity(Some("u"), Some("renewed")), false),
+            (identity(Some("other"), Some("a")), true),
+            (identity(None, Some("a")), false),
+            (identity(None, Some("other")), true),
+            (identity(None, None), false),
+        ] {
+            assert_eq!(shown.contradicts(&bound), contradicts, "{shown:?}");
+            assert_eq!(bound.contradicts(&shown), contradicts, "{shown:?}");
+        }
+        assert_eq!(identity(None, Some("a")).updated_by(&identity(Some("u"), None)), bound);
+    }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use teleport_api::messages::service::KubeIdentity;
 use teleport_backend::{InvalidKey, Key, Prefix};
 use teleport_types::{KubeClusterName, ServiceId, ServiceKind, UserName, sni::KubeLabel};
 
@@ -63,8 +64,8 @@ impl Grant {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KubeBinding {
     pub(crate) name: KubeClusterName,
-    /// The cluster's own identity, once a service could read it.
-    pub(crate) identity: Option<String>,
+    /// The cluster's own identity, as far as services could read it.
+    pub(crate) identity: KubeIdentity,
     /// The service that registered it; none when an administrator wrote the document first.
     pub(crate) owner: Option<ServiceId>,
 }

@@ -15,7 +15,7 @@ use teleport_api::{
     ApiError, Client, ClientError, Security,
     messages::{
         admin::CreateUser,
-        service::{IssuedService, JoinRequest, KubeAnnouncement, KubeHeartbeat},
+        service::{IssuedService, JoinRequest, KubeAnnouncement, KubeHeartbeat, KubeIdentity},
         user::{IssuedUser, LoginRequest, ReissueRequest},
     },
 };
@@ -283,7 +283,7 @@ impl Service {
         let announcement = KubeAnnouncement {
             name: KubeClusterName::parse(name).expect("a name"),
             labels: [("env".to_owned(), "test".to_owned())].into(),
-            identity: identity.map(str::to_owned),
+            identity: KubeIdentity { kube_system_uid: identity.map(str::to_owned), api_authority: None },
         };
         let heartbeat = KubeHeartbeat { node_name: "host".to_owned(), clusters: vec![announcement] };
         let reply = self.client.announce_kube(&heartbeat).await.expect("an answer");

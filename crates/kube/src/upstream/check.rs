@@ -136,13 +136,6 @@ pub struct ClusterIdentity {
     pub api_authority: Option<String>,
 }
 
-impl std::fmt::Display for ClusterIdentity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "unknown".to_owned());
-        write!(f, "kube-system={};ca=sha256:{}", part(&self.kube_system_uid), part(&self.api_authority))
-    }
-}
-
 /// Asks one review for each right.
 pub(super) async fn check(upstream: &Upstream) -> SelfCheck {
     let mut missing = Vec::new();

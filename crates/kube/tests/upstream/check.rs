@@ -58,6 +58,6 @@ async fn the_identity_holds_the_uid_and_the_authority() {
     let again = patient(with_token(&one, Limits::default()).identity()).await.expect("identity");
     assert_eq!(identity, again);
     let different = patient(with_token(&other, Limits::default()).identity()).await.expect("identity");
-    assert_ne!(identity.to_string(), different.to_string());
+    assert_ne!(identity, different);
     assert_eq!(identity.api_authority.map(|hash| hash.len()), Some(64));
 }
