@@ -109,8 +109,8 @@ impl KubeAccess {
     /// Finds what a subject may do in a cluster.
     ///
     /// # Errors
-    /// When no role's labels match the cluster, the roles whose labels do name nobody to act as where they must, or a role's
-    /// deny labels match.
+    /// When no role's labels match the cluster, when those that match are of a version before v7 and name nobody to act as, or
+    /// when a role's deny labels match.
     pub fn of(subject: &Subject<'_>, target: &KubeTarget<'_>) -> Result<Self, Denied> {
         let (user, traits) = (subject.user, &subject.user.traits);
         if let Some(role) = subject.roles().iter().find(|role| role.deny.kubernetes_labels.any(target.labels, traits)) {

@@ -20,8 +20,8 @@
 //! - kubelets behind the API server's proxy are reached by no role that cannot name the verb `proxy`;
 //! - before v7 a role that names no Kubernetes user and no group gives nothing, so that a v3 role written for SSH hosts does
 //!   not open every Kubernetes cluster to its holders under their own names;
-//! - an empty `kubernetes_labels` is no absent one, and an empty `kubernetes_resources` is refused, except in v6, where both
-//!   mean no pod.
+//! - an empty `kubernetes_labels` is not an absent one: it matches no cluster. An empty `kubernetes_resources` is refused,
+//!   except in v6, where empty and absent are the same.
 //!
 //! Sources: Teleport's role reference, "Role versions" (docs/pages/reference/resources.mdx), with the table of v5 to v8;
 //! its RFD 101 (rfd/0101-pod-rbac.md), for v6 and the paths that are about pods; its pull requests "Add V4 Roles", for the
