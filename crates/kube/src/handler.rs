@@ -135,7 +135,11 @@ fn understand(peer: &Peer, request: &Request<Incoming>) -> Result<(KubeAction, h
     let read = || {
         forward::check_host(peer, request)?;
         let asked = headers::asked(request.headers())?;
-        let content_type = request.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let mut content_types = request.headers().get_all(header::CONTENT_TYPE).iter();
+        let content_type = content_types.next().and_then(|value| value.to_str().ok());
+        if content_types.next().is_some() {
+            return Err(Refusal::Protocol("the header Content-Type is there twice"));
+        }
         // HTTP/2 names scheme and host beside the path; over HTTP/1.1 they mean a client that takes us for a forward proxy.
         let absolute = request.version() < http::Version::HTTP_2 && request.uri().authority().is_some();
         let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str).filter(|_| !absolute);

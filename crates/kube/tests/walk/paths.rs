@@ -32,6 +32,10 @@ async fn other_spellings_never_reach_the_api_server() {
         assert_eq!(answer.code, 400, "{target}");
         answer.message();
     }
+    let two = "Content-Type: application/merge-patch+json\nContent-Type: application/apply-patch+yaml";
+    let answer =
+        world.get(&format!("PATCH /api/v1/namespaces/d/pods/p HTTP/1.1\nHost: x\n{two}\nContent-Length: 0\n\n")).await;
+    assert_eq!(answer.code, 400, "a body that could be read two ways");
     for line in ["OPTIONS /api/v1/pods", "TRACE /api/v1/pods", "FOO /api/v1/pods", "OPTIONS *", "CONNECT x:443"] {
         let answer = world.get(&format!("{line} HTTP/1.1\nHost: x\n\n")).await;
         assert!(matches!(answer.code, 400 | 405), "{line}: {answer:?}");
