@@ -152,6 +152,25 @@ fn an_impostor_gets_no_password_and_replaces_nothing() {
 }
 
 #[test]
+fn an_impostor_cannot_call_itself_another_cluster_and_be_met_for_the_first_time() {
+    let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
+    laptop.tsh_with(&["login", &cluster.proxy(), &cluster.pin()], PASSWORD).ok();
+    laptop.tsh(&["logout"]).ok();
+
+    let impostor = cluster.impostor_called("other");
+    let refusal =
+        "is known for the cluster main and now says that it is for other; if that is so, log in with --ca-pin";
+    laptop.tsh_with(&["login", &impostor.proxy(), "--insecure"], PASSWORD).error(refusal);
+    fs::write(laptop.home().join("roots.pem"), impostor.host_ca()).expect("write");
+    let mut verified = laptop.command(&["login", &impostor.proxy()]);
+    run(verified.env("SSL_CERT_FILE", laptop.home().join("roots.pem")), PASSWORD).error(refusal);
+    assert_eq!(impostor.asked("/v1/login"), 0, "no password was sent");
+    assert!(!laptop.store("keys/127.0.0.1/cas/other.pem").exists());
+
+    laptop.tsh_with(&["login", &impostor.proxy(), &impostor.pin()], PASSWORD).ok();
+}
+
+#[test]
 fn several_clusters_are_listed_and_one_is_chosen_by_name() {
     let (cluster, laptop) = (FakeCluster::start(&["prod", "staging"]), Laptop::new());
     let login = laptop.tsh_with(&["login", &cluster.proxy(), &cluster.pin()], PASSWORD).ok();

@@ -79,6 +79,15 @@ impl Store {
         texts.filter_map(|text| pem::certificates(&text).ok()).flatten().collect()
     }
 
+    /// Returns the clusters behind a proxy whose authorities are pinned, in order.
+    pub fn known_clusters(&self, proxy: &ProxyHost) -> Vec<ClusterName> {
+        let Ok(files) = fs::read_dir(self.keys(proxy).join("cas")) else { return Vec::new() };
+        let cluster = |file: fs::DirEntry| ClusterName::parse(file.file_name().to_str()?.strip_suffix(".pem")?).ok();
+        let mut clusters: Vec<ClusterName> = files.filter_map(|file| cluster(file.ok()?)).collect();
+        clusters.sort();
+        clusters
+    }
+
     /// Pins authorities. Only what came from the cluster itself, end to end, or matched a pin may get here.
     ///
     /// # Errors

@@ -63,9 +63,14 @@ impl FakeCluster {
 
     /// Starts another cluster of the same name, with other authorities, at the address of this one.
     pub fn impostor(self) -> Self {
+        self.impostor_called("main")
+    }
+
+    /// The same under a name of its choice.
+    pub fn impostor_called(self, name: &str) -> Self {
         let port = self.port;
         drop(self);
-        Self::start_with(TestCas::new("main"), port, &["prod"])
+        Self::start_with(TestCas::new(name), port, &["prod"])
     }
 
     fn start_with(cas: TestCas, port: u16, kube_clusters: &[&str]) -> Self {

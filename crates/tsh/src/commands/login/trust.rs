@@ -3,6 +3,7 @@
 
 use teleport_api::messages::CaBundle;
 use teleport_pki::{CertificateDer, Pin, pem};
+use teleport_types::ClusterName;
 
 use super::App;
 use crate::{
@@ -33,12 +34,28 @@ pub(super) fn of_web(app: &App, target: &ProxyTarget, pins: &[Pin]) -> WebTrust 
 
 /// Returns the authorities that the auth service must prove itself with.
 ///
-/// What is pinned stands: neither `--insecure` nor a verified web certificate replaces it, only a pin from the user.
+/// What is pinned stands: neither `--insecure` nor a verified web certificate replaces it, only a pin from the user. Nor
+/// does another cluster name from the proxy: whoever holds the proxy could make one up and be given the password.
 pub(super) async fn authorities(app: &App, web: &Web<'_>, pins: &[Pin]) -> Result<Authorities, Error> {
     let known = app.store.authorities(web.proxy.host(), &web.ping.cluster_name)?;
     match known {
         Some(known) if pins.is_empty() || known.certificates().any(|ca| has_pin(ca, pins)) => Ok(known),
+        None if pins.is_empty() => match app.store.known_clusters(web.proxy.host()).first() {
+            Some(before) => Err(renamed(web, before)),
+            None => learn(web, &web.authorities().await?, pins),
+        },
         _ => learn(web, &web.authorities().await?, pins),
+    }
+}
+
+fn renamed(web: &Web<'_>, before: &ClusterName) -> Error {
+    Error::Untrusted {
+        what: format!(
+            "the proxy at {} is known for the cluster {before} and now says that it is for {}",
+            web.proxy, web.ping.cluster_name
+        ),
+        hint: "if that is so, log in with --ca-pin=PIN, which an administrator finds in tctl status".into(),
+        source: None,
     }
 }
 
