@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use teleport_runtime::{Backoff, Clock, Stop};
-use teleport_types::{KubeClusterName, Lock, Role, RoleName, RolePolicy, ServiceId};
+use teleport_types::{
+    AuthPreference, KubeClusterName, Lock, Role, RoleName, RolePolicy, ServiceId, auth_preference::LockingMode,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -37,6 +39,8 @@ pub struct ClusterState {
     pub locks: BTreeMap<String, Arc<Lock>>,
     /// Locks that this version cannot read; while there is one, everything is denied.
     pub unreadable_locks: Vec<String>,
+    /// What to do when locks have not been heard of for long; strict when the setting cannot be read.
+    pub locking_mode: LockingMode,
     /// The CAs; `None` before the first contact.
     pub cas: Option<Arc<CaBundle>>,
     /// Announced Kubernetes clusters, by the name of the announcement.
@@ -202,6 +206,10 @@ impl ClusterState {
                     }
                 }
             }
+            "cluster_auth_preference" => {
+                self.locking_mode = read::<AuthPreference>(kind, &name, resource)
+                    .map_or(LockingMode::Strict, |preference| preference.spec.locking_mode);
+            }
             "kube_server" => match read::<KubeServer>(kind, &name, resource) {
                 Some(server) => {
                     self.kube_servers.insert(name, Arc::new(server));
@@ -224,6 +232,7 @@ impl ClusterState {
                 self.locks.remove(name);
                 self.unreadable_locks.retain(|known| known != name);
             }
+            "cluster_auth_preference" => self.locking_mode = LockingMode::default(),
             "kube_server" => {
                 self.kube_servers.remove(name);
             }
@@ -272,6 +281,21 @@ mod tests {
         assert_eq!(state.unreadable_locks, ["l"]);
         state.apply(WatchEvent::Delete { kind: "lock".into(), name: "l".into() });
         assert!(state.unreadable_locks.is_empty());
+    }
+
+    #[test]
+    fn a_locking_mode_that_cannot_be_read_is_strict() {
+        let mut state = ClusterState::default();
+        assert_eq!(state.locking_mode, LockingMode::BestEffort);
+        let document = |mode: &str| json!({"kind": "cluster_auth_preference", "version": "v2", "metadata": {"name": "p"}, "spec": {"locking_mode": mode}});
+        for (mode, expected) in
+            [("best_effort", LockingMode::BestEffort), ("strict", LockingMode::Strict), ("newer", LockingMode::Strict)]
+        {
+            state.apply(put("cluster_auth_preference", "p", document(mode)));
+            assert_eq!(state.locking_mode, expected, "{mode}");
+        }
+        state.apply(WatchEvent::Delete { kind: "cluster_auth_preference".into(), name: "p".into() });
+        assert_eq!(state.locking_mode, LockingMode::BestEffort);
     }
 
     #[test]

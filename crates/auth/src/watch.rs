@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Kinds of documents that services need.
-const KINDS: [Kind; 2] = [Kind::Role, Kind::Lock];
+const KINDS: [Kind; 3] = [Kind::Role, Kind::Lock, Kind::AuthPreference];
 
 /// Opens a watch.
 pub(crate) async fn open(core: Arc<Core>, member: Member) -> Result<Response, ApiError> {
@@ -39,7 +39,7 @@ pub(crate) async fn open(core: Arc<Core>, member: Member) -> Result<Response, Ap
 /// Lists what there is, and the revision before the first of it was read.
 async fn current(core: &Core) -> Result<(Vec<WatchEvent>, Revision), ApiError> {
     let (mut events, mut from) = (vec![WatchEvent::Cas(core.authorities.bundle.clone())], None);
-    for folder in ["roles", "locks", "kube_servers"] {
+    for folder in ["roles", "locks", "settings", "kube_servers"] {
         let prefix = Prefix::new([folder]).map_err(AuthError::from)?;
         let (items, revision) = core.store.list(&prefix).await?;
         from = from.or(Some(revision));

@@ -1,4 +1,3 @@
-// READ src/AAA_READ_THIS_FIRST.txt
 //! What the daemon tells the Kubernetes service.
 
 use std::{path::PathBuf, time::Duration};

@@ -24,7 +24,13 @@ use teleport_types::{
 };
 use tokio::sync::watch;
 
-use crate::{cluster::Cluster, guard::Cut, refusal::Refusal, service::Shared, view::View};
+use crate::{
+    cluster::Cluster,
+    guard::Cut,
+    refusal::Refusal,
+    service::Shared,
+    view::{LockAge, View},
+};
 
 /// One client connection.
 pub(crate) struct Peer {
@@ -88,6 +94,9 @@ impl Peer {
         }
         if !view.state.unreadable_locks.is_empty() {
             return Err(Refusal::Locked("a lock cannot be read by this version; ask an administrator".to_owned()));
+        }
+        if view.age == LockAge::Stale {
+            return Err(Refusal::StaleLocks);
         }
         let question = LockQuestion {
             user: &self.user,

@@ -10,6 +10,7 @@ use crate::{
     headers::HeaderError,
     status::{Details, Reason, Status},
     upstream::{Fault, UpstreamError},
+    view::STALE,
 };
 
 /// Why a request is not served.
@@ -27,6 +28,9 @@ pub(crate) enum Refusal {
     /// Locked, until someone lifts it.
     #[error("locked: {0}")]
     Locked(String),
+    /// The locks are older than the cluster allows.
+    #[error("locks have not been heard of for {} s, and the locking mode is strict", STALE.as_secs())]
+    StaleLocks,
     /// The certificate is no user's.
     #[error("the certificate is not a user's")]
     NotUser,
@@ -75,6 +79,10 @@ impl Refusal {
             }
             Self::LoginEnded(text) => Status::new(Reason::Unauthorized, text.as_str()),
             Self::Locked(text) => Status::new(Reason::Forbidden, text.as_str()),
+            Self::StaleLocks => Status::new(
+                Reason::ServiceUnavailable,
+                "the Kubernetes service has not heard from the auth service for too long to know who is locked; try again later",
+            ),
             Self::NotUser => {
                 Status::new(Reason::Forbidden, "this certificate is a service's; only users may use Kubernetes")
             }

@@ -105,7 +105,9 @@ impl KubeService {
             stopping: watch::Sender::new(false),
         });
         let following = Arc::clone(&shared);
-        tasks.spawn("policy", async move { following.views.follow(parts.state, following.stop.clone()).await });
+        tasks.spawn("policy", async move {
+            following.views.follow(parts.state, following.clock.clone(), following.stop.clone()).await
+        });
         for upstream in &upstreams {
             tasks.spawn("self check", self_check(upstream.clone(), tasks.stop_signal()));
         }

@@ -1,14 +1,16 @@
 //! The cluster's policy as the hot path reads it: roles, locks and authorities of one moment, published whole.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use teleport_api::{
     messages::CaBundle,
     snapshot::{ClusterState, StateWatch},
 };
 use teleport_pki::{PkiError, SharedTrust, TrustedCas, pem};
-use teleport_runtime::Stop;
+use teleport_runtime::{Clock, Stop};
+use teleport_types::auth_preference::LockingMode;
 use tokio::sync::watch;
 
 /// Policy of one moment.
@@ -17,9 +19,26 @@ pub(crate) struct View {
     pub(crate) generation: u64,
     /// Roles and locks.
     pub(crate) state: Arc<ClusterState>,
+    /// Whether the locks are older than the cluster allows.
+    pub(crate) age: LockAge,
     /// Authorities.
     pub(crate) trust: Arc<TrustedCas>,
 }
+
+/// Whether the locks are fresh enough to decide by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockAge {
+    /// Heard of lately, or their age does not matter.
+    Good,
+    /// Not heard of for [`STALE`], in a cluster whose locking mode is strict.
+    Stale,
+}
+
+/// How old locks may be in strict mode.
+pub(crate) const STALE: Duration = Duration::from_secs(5 * 60);
+
+/// How often the age of the locks is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The current view, and a signal for changes.
 pub(crate) struct Views {
@@ -36,7 +55,7 @@ impl Views {
             None => return Err(PkiError::Certificate),
         };
         let trust = SharedTrust::new(trusted);
-        let view = View { generation: 1, state, trust: trust.current() };
+        let view = View { generation: 1, state, age: LockAge::Good, trust: trust.current() };
         Ok(Self { current: ArcSwap::from_pointee(view), changed: watch::Sender::new(1), trust })
     }
 
@@ -56,23 +75,25 @@ impl Views {
     }
 
     /// Publishes the states that the service follows, until told to stop or the follower of auth ends.
-    pub(crate) async fn follow(&self, watched: StateWatch, stop: Stop) {
+    pub(crate) async fn follow(&self, watched: StateWatch, clock: Clock, stop: Stop) {
         let mut states = watched.subscribe();
         loop {
             let state = Arc::clone(&states.borrow_and_update());
-            self.publish(state);
+            let age = age(state.locking_mode, watched.heard(), clock.now());
+            self.publish(state, age);
             tokio::select! {
                 () = stop.requested() => return,
                 changed = states.changed() => if changed.is_err() {
                     return;
                 },
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
 
-    fn publish(&self, state: Arc<ClusterState>) {
+    fn publish(&self, state: Arc<ClusterState>, age: LockAge) {
         let old = self.current.load_full();
-        if same_policy(&old.state, &state) {
+        if age == old.age && same_policy(&old.state, &state) {
             return;
         }
         if state.cas != old.state.cas
@@ -86,9 +107,20 @@ impl Views {
                 ),
             }
         }
+        if age != old.age {
+            tracing::warn!(?age, "the age of the locks has changed what is served: the locking mode is strict");
+        }
         let generation = old.generation + 1;
-        self.current.store(Arc::new(View { generation, state, trust: self.trust.current() }));
+        self.current.store(Arc::new(View { generation, state, age, trust: self.trust.current() }));
         self.changed.send_replace(generation);
+    }
+}
+
+fn age(mode: LockingMode, heard: Option<Timestamp>, now: Timestamp) -> LockAge {
+    let fresh = heard.is_some_and(|heard| now <= heard.saturating_add(STALE).unwrap_or(Timestamp::MAX));
+    match mode {
+        LockingMode::Strict if !fresh => LockAge::Stale,
+        LockingMode::Strict | LockingMode::BestEffort => LockAge::Good,
     }
 }
 
@@ -107,5 +139,29 @@ fn same_policy(old: &ClusterState, new: &ClusterState) -> bool {
         });
     let locks = old.locks.len() == new.locks.len()
         && old.locks.iter().all(|(name, lock)| new.locks.get(name).is_some_and(|new| Arc::ptr_eq(lock, new)));
-    roles && locks && old.unreadable_locks == new.unreadable_locks && old.cas == new.cas
+    roles
+        && locks
+        && old.locking_mode == new.locking_mode
+        && old.unreadable_locks == new.unreadable_locks
+        && old.cas == new.cas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_strict_mode_minds_old_locks() {
+        let now = Timestamp::from_second(1_000_000).expect("a time");
+        let before = |seconds: i64| Timestamp::from_second(1_000_000 - seconds).ok();
+        for (mode, heard, expected) in [
+            (LockingMode::BestEffort, before(9999), LockAge::Good),
+            (LockingMode::BestEffort, None, LockAge::Good),
+            (LockingMode::Strict, before(300), LockAge::Good),
+            (LockingMode::Strict, before(301), LockAge::Stale),
+            (LockingMode::Strict, None, LockAge::Stale),
+        ] {
+            assert_eq!(age(mode, heard, now), expected, "{mode:?} {heard:?}");
+        }
+    }
 }

@@ -169,7 +169,7 @@ pub const WATCH_PULSE: std::time::Duration = std::time::Duration::from_secs(5);
 pub enum WatchEvent {
     /// A document is now this.
     Put {
-        /// `role`, `lock`, `kube_server`.
+        /// `role`, `lock`, `cluster_auth_preference`, `kube_server`.
         kind: String,
         /// Its name.
         name: String,
