@@ -105,7 +105,12 @@ pub(crate) async fn web_certificate(
 /// Reads the record of a service; one that was removed must join again.
 pub(crate) async fn record(core: &Core, identity: &ServiceIdentity) -> Result<ServiceRecord, ApiError> {
     let place = ServiceRecord::key(&identity.id).map_err(AuthError::from)?;
-    match core.store.json(&place).await? {
+    match core.store.json::<ServiceRecord>(&place).await? {
+        // A certificate from before it joined as something else must not act under what it was granted since.
+        Some(stored) if !identity.kinds.iter().all(|kind| stored.value.kinds.contains(kind)) => {
+            Err(ApiError::denied("this service has joined as something else since this certificate was issued")
+                .hint("join it again with a token for everything it does"))
+        }
         Some(stored) => Ok(stored.value),
         None => {
             Err(ApiError::denied("this service is not known to the cluster any more")
