@@ -146,10 +146,12 @@ impl Auth {
         self.core.fixed_tokens.for_this_process(kinds, &self.core.secrets)
     }
 
-    /// Takes a connection from its ClientHello on: for auth's own name, or for a Kubernetes name that nobody serves.
+    /// Takes a connection from its ClientHello on: for auth's own name, or for a Kubernetes name that nobody serves. One
+    /// that is too many is closed, which costs less than letting it wait.
     pub fn accept(&self, conn: Conn) {
+        let Some(place) = self.server.place(&conn) else { return };
         let server = self.server.clone();
-        self.tasks.spawn("connection", server.serve_tls(conn, self.tasks.stop_signal()));
+        self.tasks.spawn("connection", server.serve_tls(conn, place, self.tasks.stop_signal()));
     }
 
     /// Takes a connection of the admin tool on this host. Only for peers that run as root or as the daemon.

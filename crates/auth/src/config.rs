@@ -17,6 +17,8 @@ pub struct Config {
     pub tokens: Vec<StaticToken>,
     /// Login settings of the file; when present they win over the stored ones, which cannot be changed then.
     pub preference: Option<AuthPreferenceSpec>,
+    /// How many connections are taken.
+    pub limits: crate::Limits,
 }
 
 /// A join token of the configuration file: `kind,kind:secret`.

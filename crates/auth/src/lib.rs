@@ -28,4 +28,4 @@ mod watch;
 pub use auth::{Auth, Parts};
 pub use config::{Config, StaticToken};
 pub use error::AuthError;
-pub use server::{Access, Route, routes};
+pub use server::{Access, Limits, Route, routes};

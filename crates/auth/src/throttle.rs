@@ -43,10 +43,10 @@ struct Budget {
 
 /// An address as far as budgets tell addresses apart; `None` is this process itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Network(Option<IpAddr>);
+pub(crate) struct Network(Option<IpAddr>);
 
 impl Network {
-    fn of(address: Option<IpAddr>) -> Self {
+    pub(crate) fn of(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
             v4 => v4,
@@ -111,7 +111,8 @@ impl Throttle {
         }
     }
 
-    fn is_relay(&self, address: Option<IpAddr>) -> bool {
+    /// Tells whether a proxy of the cluster connected from an address of late.
+    pub(crate) fn is_relay(&self, address: Option<IpAddr>) -> bool {
         let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = address.and_then(|address| relays.get(&address.to_canonical()));
         heard.is_some_and(|heard| is_recent(*heard, self.clock.now()))

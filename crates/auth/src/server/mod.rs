@@ -6,45 +6,48 @@ mod handlers;
 pub(crate) mod lines;
 mod mint;
 pub(crate) mod peer;
+mod places;
 mod routes;
+mod session;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use hyper::{body::Incoming, service::Service as _};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
+use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use teleport_net::{ClientAddr, Conn, Io, Remote, TlsConn, unix::LocalConn};
 use teleport_pki::{
+    Standing,
     tls::{self, ClientAuth},
     verify_client,
 };
-use teleport_runtime::{Stop, TaskGroup};
-use teleport_types::sni::{ALPN_AUTH, InternalName};
+use teleport_runtime::Stop;
+use teleport_types::{
+    Identity,
+    sni::{ALPN_AUTH, InternalName},
+};
 
-use crate::{AuthError, answer, auth::Core};
+use self::{
+    places::{Class, Origin, Places},
+    session::Allowance,
+};
+use crate::{AuthError, answer, auth::Core, throttle::Network};
 
 pub(crate) use peer::{Connection, Presented};
+pub use places::Limits;
+pub(crate) use places::Place;
 pub use routes::{Access, Route, routes};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long the headers of a request may take.
-const HEADERS: Duration = Duration::from_secs(30);
-/// How often a silent peer is asked whether it lives, and how long it may take to say so.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Most bytes of headers.
-const HEADER_BYTES: u32 = 64 * 1024;
-/// Most requests at a time on one connection.
+/// Most requests at a time on one connection, of a peer that proved something and of one that did not.
 const STREAMS: u32 = 250;
-/// How long requests under way may take once the service stops.
-const FAREWELL: Duration = Duration::from_secs(10);
+const GUEST_STREAMS: u32 = 16;
+/// Most bytes of bodies that may wait to be read on one connection.
+const AHEAD: u32 = 1024 * 1024;
+const GUEST_AHEAD: u32 = 64 * 1024;
 
 /// Serves connections. Clones share everything.
 #[derive(Clone)]
@@ -52,6 +55,7 @@ pub(crate) struct Server {
     core: Arc<Core>,
     router: Router,
     tls: Arc<ServerConfig>,
+    places: Places,
 }
 
 impl std::fmt::Debug for Server {
@@ -66,11 +70,27 @@ impl Server {
         let alpn = [ALPN_AUTH, tls::ALPN_H2, tls::ALPN_HTTP1];
         let trust = &core.authorities.trust;
         let tls = tls::internal_server(certificates, trust, ClientAuth::Optional, &alpn, &core.clock)?;
-        Ok(Self { router: routes::router(Arc::clone(&core)), core, tls })
+        let places = Places::new(core.config.limits);
+        Ok(Self { router: routes::router(Arc::clone(&core)), core, tls, places })
+    }
+
+    /// Takes a place for a connection; `None` when there are too many.
+    pub(crate) fn place(&self, conn: &Conn) -> Option<Place> {
+        let address = conn.peer().map(|Remote(client)| client.ip());
+        let origin = match address {
+            None => Origin::Here,
+            Some(_) if self.core.throttle.is_relay(address) => Origin::Relay,
+            Some(_) => Origin::Network(Network::of(address)),
+        };
+        let place = self.places.enter(Class::Guest, origin);
+        if place.is_none() {
+            tracing::debug!(?address, "a connection was closed: there are too many of those that have proved nothing");
+        }
+        place
     }
 
     /// Serves one connection from its ClientHello to its end.
-    pub(crate) async fn serve_tls(self, conn: Conn, stop: Stop) {
+    pub(crate) async fn serve_tls(self, conn: Conn, place: Place, stop: Stop) {
         let accepted = tokio::select! {
             () = stop.requested() => return,
             accepted = teleport_net::tls::accept(conn, Arc::clone(&self.tls), HANDSHAKE) => accepted,
@@ -83,6 +103,11 @@ impl Server {
             }
         };
         let Some(presented) = self.presented(&conn) else { return };
+        let class = class(&presented);
+        let Some(_place) = place.change(class) else {
+            return tracing::warn!(?class, "a connection was closed: there are too many of its class");
+        };
+        let allowance = self.allowance(class);
         let address = conn.peer().map(|Remote(ClientAddr(address))| address);
         let name = conn.server_name().and_then(InternalName::parse);
         match name {
@@ -96,27 +121,37 @@ impl Server {
                         Ok::<_, std::convert::Infallible>(answer::answer(&core, &asked, &head).await)
                     }
                 });
-                serve_http(conn, service, stop).await;
+                session::serve(conn, service, allowance, stop).await;
             }
             // Our own name, or none that means somebody else: the certificate was auth's.
-            _ => self.serve_api(conn, Connection { presented, address }, stop).await,
+            _ => self.serve_api(conn, Connection { presented, address }, allowance, stop).await,
         }
     }
 
     /// Serves one connection of the admin tool on this host.
     pub(crate) async fn serve_local(self, local: LocalConn, stop: Stop) {
         let connection = Connection { presented: Presented::Local(local.uid), address: None };
-        self.serve_api(local.conn, connection, stop).await;
+        self.serve_api(local.conn, connection, self.allowance(Class::Service), stop).await;
     }
 
-    async fn serve_api(&self, io: impl Io, connection: Connection, stop: Stop) {
+    async fn serve_api(&self, io: impl Io, connection: Connection, allowance: Allowance, stop: Stop) {
         let connection = Arc::new(connection);
         let router = TowerToHyperService::new(self.router.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Arc::clone(&connection));
             router.call(request)
         });
-        serve_http(io, service, stop).await;
+        session::serve(io, service, allowance, stop).await;
+    }
+
+    fn allowance(&self, class: Class) -> Allowance {
+        let Limits { guest_stay, first_request, .. } = self.core.config.limits;
+        match class {
+            Class::Guest => {
+                Allowance { streams: GUEST_STREAMS, ahead: GUEST_AHEAD, stay: Some(guest_stay), first_request }
+            }
+            Class::User | Class::Service => Allowance { streams: STREAMS, ahead: AHEAD, stay: None, first_request },
+        }
     }
 
     /// Takes out of the handshake what the client proved; `None` when that no longer holds.
@@ -134,51 +169,15 @@ impl Server {
     }
 }
 
-/// Speaks HTTP/1.1 or HTTP/2 until the client is done or the service stops.
-async fn serve_http<S, B>(io: impl Io, service: S, stop: Stop)
-where
-    S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Send,
-    S::Future: Send + 'static,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    // HTTP/2 runs each stream as a task: of this connection, so that dropping it here drops them.
-    let mut builder = auto::Builder::new(Streams(TaskGroup::new("auth-http")));
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .max_header_list_size(HEADER_BYTES)
-        .max_concurrent_streams(STREAMS);
-    let connection = builder.serve_connection(TokioIo::new(io), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => Some(ended),
-        () = stop.requested() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(FAREWELL, connection).await.ok()
-        }
-    };
-    if let Some(Err(error)) = ended {
-        tracing::debug!(%error, "a connection to auth broke");
-    }
-}
-
-/// Runs the HTTP/2 streams of one connection.
-#[derive(Clone)]
-struct Streams(TaskGroup);
-
-impl<F> hyper::rt::Executor<F> for Streams
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, stream: F) {
-        self.0.spawn("stream", async move {
-            stream.await;
-        });
+/// What a client proved, as far as places are concerned: a login that has ended proves no more than nothing.
+fn class(presented: &Presented) -> Class {
+    match presented {
+        Presented::Nothing => Class::Guest,
+        Presented::Local(_) => Class::Service,
+        Presented::Certificate(verified) => match verified.identity() {
+            Identity::Service(_) => Class::Service,
+            Identity::User(_) if verified.standing() == Standing::Valid => Class::User,
+            Identity::User(_) => Class::Guest,
+        },
     }
 }

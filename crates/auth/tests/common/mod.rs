@@ -56,6 +56,7 @@ pub(crate) fn config(folder: &Path) -> Config {
         audit_dir: folder.join("audit"),
         tokens: vec![StaticToken::parse(&format!("proxy,kube:{JOIN_TOKEN}")).expect("a token")],
         preference: None,
+        limits: teleport_auth::Limits::default(),
     }
 }
 

@@ -37,6 +37,7 @@ impl AuthHere {
             audit_dir: data_dir.join("audit"),
             tokens: here.tokens.clone(),
             preference: here.preference.clone(),
+            limits: teleport_auth::Limits::default(),
         };
         let parts =
             Parts { backend: Arc::new(backend), clock: clock.clone(), emitter: emitter.clone(), outlets: Vec::new() };
