@@ -44,12 +44,13 @@ pub struct Conn {
     io: BoxIo,
     ahead: Bytes,
     peer: Option<Remote<ClientAddr>>,
+    until_handshake: Option<Box<dyn Send>>,
 }
 
 impl Conn {
     /// Wraps a stream whose far end is at `peer`; `None` when that is this process itself.
     pub fn new(io: impl Io, peer: Option<Remote<ClientAddr>>) -> Self {
-        Self { io: Box::new(io), ahead: Bytes::new(), peer }
+        Self { io: Box::new(io), ahead: Bytes::new(), peer, until_handshake: None }
     }
 
     /// Puts bytes back so that they are read first.
@@ -57,6 +58,19 @@ impl Conn {
     pub fn with_ahead(mut self, ahead: Bytes) -> Self {
         self.ahead = if self.ahead.is_empty() { ahead } else { [ahead, self.ahead].concat().into() };
         self
+    }
+
+    /// Holds on to `guard` until the server's end of a TLS handshake is made, or for as long as the connection lasts.
+    ///
+    /// For bounds on clients that have not proved anything yet, whoever makes the handshake with them.
+    #[must_use]
+    pub fn until_handshake(mut self, guard: impl Send + 'static) -> Self {
+        self.until_handshake = Some(Box::new(guard));
+        self
+    }
+
+    pub(crate) fn handshake_is_made(&mut self) {
+        self.until_handshake = None;
     }
 
     /// Returns where the connection comes from; `None` inside one process.

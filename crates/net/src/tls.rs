@@ -36,7 +36,8 @@ struct Facts {
 /// When the handshake fails or takes longer than `deadline`.
 pub async fn accept(conn: Conn, config: Arc<ServerConfig>, deadline: Duration) -> Result<TlsConn, NetError> {
     let peer = conn.peer();
-    let stream = in_time(TlsAcceptor::from(config).accept(conn), deadline).await?;
+    let mut stream = in_time(TlsAcceptor::from(config).accept(conn), deadline).await?;
+    stream.get_mut().0.handshake_is_made();
     let server_name = stream.get_ref().1.server_name().map(str::to_ascii_lowercase);
     Ok(TlsConn::new(TlsStream::Server(stream), peer, server_name))
 }

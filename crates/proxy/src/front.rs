@@ -32,8 +32,10 @@ pub enum AuthPath {
 pub struct Limits {
     /// Connections at a time; more are closed at once.
     pub connections: usize,
-    /// Connections of one address that have not said yet what they want.
+    /// Connections of one address that have not said yet what they want, or have not made their TLS handshake.
     pub half_open: usize,
+    /// Connections of one address that are relayed to auth elsewhere, which alone sees what they prove.
+    pub relayed: usize,
     /// Patience with ClientHellos.
     pub hello: HelloLimits,
     /// Time for a TLS handshake with the web certificate, and for short answers.
@@ -47,6 +49,7 @@ impl Default for Limits {
         Self {
             connections: 16_000,
             half_open: 512,
+            relayed: 1024,
             hello: HelloLimits::default(),
             handshake: Duration::from_secs(10),
             drain: Duration::from_secs(20),
@@ -69,6 +72,7 @@ pub(crate) struct Front {
 struct Accepted {
     conn: Conn,
     half_open: Place,
+    relayed: HalfOpen,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -77,13 +81,14 @@ pub(crate) async fn serve(front: Arc<Front>, mut listener: Box<dyn Accept>, stop
     let connections = TaskGroup::new("proxy-connections");
     let places = Arc::new(Semaphore::new(front.limits.connections));
     let half_open = HalfOpen::new(front.limits.half_open);
+    let relayed = HalfOpen::new(front.limits.relayed);
     loop {
         let conn = tokio::select! {
             () = stop.requested() => break,
             conn = listener.accept() => conn,
         };
         let Some(conn) = conn else { break };
-        let Some(accepted) = admit(conn, &places, &half_open) else {
+        let Some(accepted) = admit(conn, &places, &half_open, &relayed) else {
             front.metrics.took("over_limit");
             continue;
         };
@@ -96,16 +101,16 @@ pub(crate) async fn serve(front: Arc<Front>, mut listener: Box<dyn Accept>, stop
 }
 
 /// Finds room for a connection; without room it is closed, which costs less than letting it wait.
-fn admit(conn: Conn, places: &Arc<Semaphore>, half_open: &HalfOpen) -> Option<Accepted> {
+fn admit(conn: Conn, places: &Arc<Semaphore>, half_open: &HalfOpen, relayed: &HalfOpen) -> Option<Accepted> {
     let address = conn.peer().map(|Remote(client)| client.ip());
     let permit = Arc::clone(places).try_acquire_owned().ok()?;
     let half_open = half_open.enter(address)?;
-    Some(Accepted { conn, half_open, _permit: permit })
+    Some(Accepted { conn, half_open, relayed: relayed.clone(), _permit: permit })
 }
 
 impl Front {
     async fn serve_one(&self, accepted: Accepted, stop: Stop) {
-        let Accepted { conn, half_open, _permit } = accepted;
+        let Accepted { conn, half_open, relayed, _permit } = accepted;
         let _open = self.metrics.opened();
         let peer = conn.peer().map(|Remote(client)| client);
         let opening = match hello::read(conn, self.limits.hello).await {
@@ -129,16 +134,13 @@ impl Front {
         self.metrics.took(route.as_str());
         tracing::debug!(?peer, route = route.as_str(), name = hello.server_name, "connection");
         match route {
-            Route::Auth | Route::Answer => {
-                drop(half_open);
-                self.to_auth(conn).await;
-            }
+            Route::Auth | Route::Answer => self.to_auth(conn.until_handshake(half_open), &relayed).await,
             Route::Kube(label) => {
-                drop(half_open);
+                let conn = conn.until_handshake(half_open);
                 match self.kube.find(&label) {
                     Some(service) => service.serve(conn).await,
                     // Withdrawn since the route was chosen.
-                    None => self.to_auth(conn).await,
+                    None => self.to_auth(conn, &relayed).await,
                 }
             }
             Route::Web => self.to_web(conn, half_open, stop).await,
@@ -148,7 +150,7 @@ impl Front {
     }
 
     /// Carries a connection to auth as it is; its TLS ends there.
-    async fn to_auth(&self, mut conn: Conn) {
+    async fn to_auth(&self, mut conn: Conn, relayed: &HalfOpen) {
         let dialer = match &self.auth {
             AuthPath::Here(dialer) => {
                 if let Err(error) = dialer.hand_over(conn).await {
@@ -161,6 +163,12 @@ impl Front {
             }
             AuthPath::There(dialer) => dialer,
         };
+        let Some(_place) = relayed.enter(conn.peer().map(|Remote(client)| client.ip())) else {
+            self.metrics.took("over_limit");
+            return;
+        };
+        // Its handshake is made with auth, unseen here; what bounds it from now on is its place among the relayed.
+        conn = conn.until_handshake(());
         let mut far = match dialer.dial().await {
             Ok(far) => far,
             Err(error) => {

@@ -75,6 +75,57 @@ async fn one_address_cannot_hold_every_place_open() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_stalls_with_a_kubernetes_service_counts_until_it_is_made() {
+    let limits = Limits { half_open: 2, ..Limits::default() };
+    let rig = Rig::ready(Options { limits, ..Options::default() }).await;
+    let service = Echo::kube(&rig, &["prod"]);
+    rig.kube.serve(&[kube_name("prod")], &service);
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        made.push(rig.connect(&rig.kube_host("prod"), &[]).await.expect("a handshake that is made does not count"));
+        line(made.last_mut().expect("just made")).await;
+    }
+    let config = tls::internal_client(&rig.cas.trust(), None, &[], &rig.clock);
+    let mut stalled = Vec::new();
+    for number in 0..3 {
+        let name = teleport_pki::ServerName::try_from(rig.kube_host("prod")).expect("a name");
+        let mut client = rustls::ClientConnection::new(config.clone(), name).expect("a client");
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).expect("to memory");
+        let mut conn = rig.dial().await;
+        // The third is closed before it has said anything.
+        let _ = conn.write_all(&hello).await;
+        stalled.push(conn);
+        eventually("its way is chosen", || rig.metrics.taken("kube") >= 4 + (number + 1).min(2)).await;
+    }
+    eventually("the third is too many", || rig.metrics.taken("over_limit") == 1).await;
+    closed(&mut stalled[2]).await;
+    drop(stalled);
+    let again = async {
+        while rig.connect(&rig.kube_host("prod"), &[]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(rig::DEADLINE, again).await.expect("the places are free again");
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_every_relay_to_auth() {
+    let limits = Limits { relayed: 2, ..Limits::default() };
+    let rig = Rig::start(Options { limits, ..Options::default() }).await;
+    let _first = rig.connect(&rig.auth_host(), &[ALPN_AUTH]).await.expect("a session");
+    let second = rig.connect(&rig.auth_host(), &[ALPN_AUTH]).await.expect("a session");
+    assert!(rig.connect(&rig.auth_host(), &[ALPN_AUTH]).await.is_err(), "the third is too many");
+    drop(second);
+    let again = async {
+        while rig.connect(&rig.auth_host(), &[ALPN_AUTH]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(rig::DEADLINE, again).await.expect("the place is free again");
+}
+
+#[tokio::test]
 async fn connections_above_the_limit_are_closed_at_once() {
     let limits = Limits { connections: 2, ..Limits::default() };
     let rig = Rig::start(Options { limits, ..Options::default() }).await;
