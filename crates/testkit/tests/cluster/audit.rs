@@ -3,6 +3,8 @@
 use serde_json::Value;
 use teleport_testkit::{PASSWORD, World, common::any_kubectl, process::run};
 
+both_apis!(every_step_of_a_login_and_a_command_has_its_event,);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_log_holds_no_secret_and_its_chain_verifies() {
     let Some(kubectl) = any_kubectl("the_audit_log_holds_no_secret_and_its_chain_verifies") else { return };
@@ -51,36 +53,33 @@ async fn an_altered_record_is_named() {
     assert!(!verdict.stdout.is_empty(), "it names the record");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_step_of_a_login_and_a_command_has_its_event() {
-    let Some(kubectl) = any_kubectl("every_step_of_a_login_and_a_command_has_its_event") else { return };
-    for world in World::each("every_step_of_a_login_and_a_command_has_its_event").await {
-        let alice = world.system.logged_in("alice");
-        let _ = alice.kubectl(&kubectl, &["get", "pod", "web-0"]).ok();
-        let name = Value::from(world.api.name());
-        let by_alice = |event: &Value| event.get("user") == Some(&Value::from("alice"));
-        let login = world.event("user.login", by_alice);
-        assert_eq!(login.get("success"), Some(&Value::from(true)));
-        let certificate = world.event("cert.create", |event| {
-            let user = event.get("cert_type") == Some(&Value::from("user"));
-            user && event.pointer("/identity/kubernetes_cluster") == Some(&name)
-        });
-        assert_eq!(certificate.pointer("/identity/user"), Some(&Value::from("alice")));
-        let got = world.event("kube.request", by_alice);
-        for (field, value) in [
-            ("kubernetes_cluster", name),
-            ("verb", Value::from("GET")),
-            ("request_path", Value::from("/api/v1/namespaces/default/pods/web-0")),
-            ("resource_kind", Value::from("pods")),
-            ("resource_name", Value::from("web-0")),
-            ("response_code", Value::from(200)),
-            ("kubernetes_users", Value::from(vec!["alice"])),
-            ("kubernetes_groups", Value::from(vec!["devs", "system:authenticated"])),
-        ] {
-            assert_eq!(got.get(field), Some(&value), "{field}: {got:#}");
-        }
-        assert_eq!(got.get("login_session"), login.get("login_session"));
-        world.event("user.create", |event| event.get("name") == Some(&Value::from("alice")));
-        world.event("role.created", |event| event.get("name") == Some(&Value::from("developer")));
+async fn every_step_of_a_login_and_a_command_has_its_event(world: World, test: &str) {
+    let Some(kubectl) = any_kubectl(test) else { return };
+    let alice = world.system.logged_in("alice");
+    let _ = alice.kubectl(&kubectl, &["get", "pod", "web-0"]).ok();
+    let name = Value::from(world.api.name());
+    let by_alice = |event: &Value| event.get("user") == Some(&Value::from("alice"));
+    let login = world.event("user.login", by_alice);
+    assert_eq!(login.get("success"), Some(&Value::from(true)));
+    let certificate = world.event("cert.create", |event| {
+        let user = event.get("cert_type") == Some(&Value::from("user"));
+        user && event.pointer("/identity/kubernetes_cluster") == Some(&name)
+    });
+    assert_eq!(certificate.pointer("/identity/user"), Some(&Value::from("alice")));
+    let got = world.event("kube.request", by_alice);
+    for (field, value) in [
+        ("kubernetes_cluster", name),
+        ("verb", Value::from("GET")),
+        ("request_path", Value::from("/api/v1/namespaces/default/pods/web-0")),
+        ("resource_kind", Value::from("pods")),
+        ("resource_name", Value::from("web-0")),
+        ("response_code", Value::from(200)),
+        ("kubernetes_users", Value::from(vec!["alice"])),
+        ("kubernetes_groups", Value::from(vec!["devs", "system:authenticated"])),
+    ] {
+        assert_eq!(got.get(field), Some(&value), "{field}: {got:#}");
     }
+    assert_eq!(got.get("login_session"), login.get("login_session"));
+    world.event("user.create", |event| event.get("name") == Some(&Value::from("alice")));
+    world.event("role.created", |event| event.get("name") == Some(&Value::from("developer")));
 }

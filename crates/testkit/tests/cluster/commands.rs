@@ -10,43 +10,43 @@ use teleport_testkit::{
 
 use crate::{PATIENCE, every_kubectl};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kubectl_reads_and_prints_what_is_there() {
-    let test = "every_kubectl_reads_and_prints_what_is_there";
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        for (version, kubectl) in every_kubectl(test) {
-            let says = |args: &[&str], what: &str| {
-                let printed = alice.kubectl(&kubectl, args).ok().stdout;
-                assert!(printed.contains(what), "{version} {args:?} without {what:?}:\n{printed}");
-            };
-            says(&["get", "pods"], "web-0");
-            says(&["get", "pods", "-o", "wide"], "NODE");
-            says(&["get", "pod", "web-0", "-o", "yaml"], "name: web-0");
-            says(&["get", "pods", "-l", "app=web", "-o", "name"], "pod/web-1");
-            says(&["describe", "pod", "web-0"], "Name:");
-            says(&["get", "configmap", "settings", "-o", "jsonpath={.data.greeting}"], "hello");
-            says(&["get", "--raw", "/api/v1/namespaces/default/pods/web-0"], "\"web-0\"");
-            says(&["api-resources"], "configmaps");
-            says(&["api-versions"], "apps/v1");
-            // The simulator has no schemas to explain.
-            if matches!(world.api, KubeApi::Real(_)) {
-                says(&["explain", "pod.spec"], "containers");
-            }
-            says(&["version"], "Server Version");
+both_apis!(
+    every_kubectl_reads_and_prints_what_is_there,
+    every_kubectl_makes_changes_and_removes_objects,
+    a_watch_shows_changes_as_they_happen,
+    a_large_object_passes_both_ways_unchanged,
+    what_the_proxy_answers_is_what_the_api_server_answers,
+);
+
+async fn every_kubectl_reads_and_prints_what_is_there(world: World, test: &str) {
+    let alice = world.system.logged_in("alice");
+    for (version, kubectl) in every_kubectl(test) {
+        let says = |args: &[&str], what: &str| {
+            let printed = alice.kubectl(&kubectl, args).ok().stdout;
+            assert!(printed.contains(what), "{version} {args:?} without {what:?}:\n{printed}");
+        };
+        says(&["get", "pods"], "web-0");
+        says(&["get", "pods", "-o", "wide"], "NODE");
+        says(&["get", "pod", "web-0", "-o", "yaml"], "name: web-0");
+        says(&["get", "pods", "-l", "app=web", "-o", "name"], "pod/web-1");
+        says(&["describe", "pod", "web-0"], "Name:");
+        says(&["get", "configmap", "settings", "-o", "jsonpath={.data.greeting}"], "hello");
+        says(&["get", "--raw", "/api/v1/namespaces/default/pods/web-0"], "\"web-0\"");
+        says(&["api-resources"], "configmaps");
+        says(&["api-versions"], "apps/v1");
+        // The simulator has no schemas to explain.
+        if matches!(world.api, KubeApi::Real(_)) {
+            says(&["explain", "pod.spec"], "containers");
         }
+        says(&["version"], "Server Version");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kubectl_makes_changes_and_removes_objects() {
-    let test = "every_kubectl_makes_changes_and_removes_objects";
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        for (version, kubectl) in every_kubectl(test) {
-            let name = format!("made-by-{}", version.replace('.', "-"));
-            change(&alice, &kubectl, &name);
-        }
+async fn every_kubectl_makes_changes_and_removes_objects(world: World, test: &str) {
+    let alice = world.system.logged_in("alice");
+    for (version, kubectl) in every_kubectl(test) {
+        let name = format!("made-by-{}", version.replace('.', "-"));
+        change(&alice, &kubectl, &name);
     }
 }
 
@@ -78,63 +78,47 @@ fn change(alice: &Laptop, kubectl: &Path, name: &str) {
     let _ = alice.kubectl(kubectl, &["delete", "configmap", name]).ok();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_watch_shows_changes_as_they_happen() {
-    let test = "a_watch_shows_changes_as_they_happen";
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        for (version, kubectl) in every_kubectl(test) {
-            let name = format!("watched-by-{}", version.replace('.', "-"));
-            let watch = Process::start(alice.command(&kubectl).args(["get", "configmaps", "-w"]));
-            watch.wait_for_line("settings", PATIENCE);
-            let _ = alice.kubectl(&kubectl, &["create", "configmap", &name]).ok();
-            watch.wait_for_line(&name, PATIENCE);
-            let _ = alice.kubectl(&kubectl, &["delete", "configmap", &name]).ok();
-        }
+async fn a_watch_shows_changes_as_they_happen(world: World, test: &str) {
+    let alice = world.system.logged_in("alice");
+    for (version, kubectl) in every_kubectl(test) {
+        let name = format!("watched-by-{}", version.replace('.', "-"));
+        let watch = Process::start(alice.command(&kubectl).args(["get", "configmaps", "-w"]));
+        watch.wait_for_line("settings", PATIENCE);
+        let _ = alice.kubectl(&kubectl, &["create", "configmap", &name]).ok();
+        watch.wait_for_line(&name, PATIENCE);
+        let _ = alice.kubectl(&kubectl, &["delete", "configmap", &name]).ok();
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_large_object_passes_both_ways_unchanged() {
-    let test = "a_large_object_passes_both_ways_unchanged";
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        let Some((_, kubectl)) = every_kubectl(test).pop() else { return };
-        // Near the most that a Kubernetes object may hold.
-        let text: String = (0..120_000).map(|number| format!("{number:07}\n")).collect();
-        std::fs::write(alice.home().join("large"), &text).expect("write");
-        let from = format!("--from-file=large={}", alice.home().join("large").display());
-        let _ = alice.kubectl(&kubectl, &["create", "configmap", "large", &from]).ok();
-        let stored = alice.kubectl(&kubectl, &["get", "configmap", "large", "-o", "jsonpath={.data.large}"]).ok();
-        assert!(stored.stdout == text, "{} of {} bytes came back", stored.stdout.len(), text.len());
-        let _ = alice.kubectl(&kubectl, &["delete", "configmap", "large"]).ok();
-    }
+async fn a_large_object_passes_both_ways_unchanged(world: World, test: &str) {
+    let alice = world.system.logged_in("alice");
+    let Some((_, kubectl)) = every_kubectl(test).pop() else { return };
+    // Near the most that a Kubernetes object may hold.
+    let text: String = (0..120_000).map(|number| format!("{number:07}\n")).collect();
+    std::fs::write(alice.home().join("large"), &text).expect("write");
+    let from = format!("--from-file=large={}", alice.home().join("large").display());
+    let _ = alice.kubectl(&kubectl, &["create", "configmap", "large", &from]).ok();
+    let stored = alice.kubectl(&kubectl, &["get", "configmap", "large", "-o", "jsonpath={.data.large}"]).ok();
+    assert!(stored.stdout == text, "{} of {} bytes came back", stored.stdout.len(), text.len());
+    let _ = alice.kubectl(&kubectl, &["delete", "configmap", "large"]).ok();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_proxy_answers_is_what_the_api_server_answers() {
-    let test = "what_the_proxy_answers_is_what_the_api_server_answers";
-    for world in World::each(test).await {
-        let Some((_, kubectl)) = every_kubectl(test).pop() else { return };
-        let alice = world.system.logged_in("alice");
-        let direct = alice.home().join("direct");
-        std::fs::write(&direct, world.api.kubeconfig_for_user("alice", &["devs"])).expect("write");
-        for args in [
-            &["get", "pod", "web-0", "-o", "json"][..],
-            &["get", "pods", "-o", "yaml"],
-            &["get", "--raw", "/api"],
-            &["get", "--raw", "/version"],
-            &["get", "--raw", "/apis/apps/v1"],
-            &["get", "pod", "none-such"],
-            &["auth", "can-i", "delete", "pods"],
-        ] {
-            let through = alice.kubectl(&kubectl, args);
-            let past = run(alice.command(&kubectl).env("KUBECONFIG", &direct).args(args), b"");
-            assert_eq!(
-                (through.code, through.stdout, through.stderr),
-                (past.code, past.stdout, past.stderr),
-                "{args:?}"
-            );
-        }
+async fn what_the_proxy_answers_is_what_the_api_server_answers(world: World, test: &str) {
+    let Some((_, kubectl)) = every_kubectl(test).pop() else { return };
+    let alice = world.system.logged_in("alice");
+    let direct = alice.home().join("direct");
+    std::fs::write(&direct, world.api.kubeconfig_for_user("alice", &["devs"])).expect("write");
+    for args in [
+        &["get", "pod", "web-0", "-o", "json"][..],
+        &["get", "pods", "-o", "yaml"],
+        &["get", "--raw", "/api"],
+        &["get", "--raw", "/version"],
+        &["get", "--raw", "/apis/apps/v1"],
+        &["get", "pod", "none-such"],
+        &["auth", "can-i", "delete", "pods"],
+    ] {
+        let through = alice.kubectl(&kubectl, args);
+        let past = run(alice.command(&kubectl).env("KUBECONFIG", &direct).args(args), b"");
+        assert_eq!((through.code, through.stdout, through.stderr), (past.code, past.stdout, past.stderr), "{args:?}");
     }
 }

@@ -8,13 +8,13 @@ use std::{
 
 use serde_json::Value;
 use teleport_testkit::{
-    PASSWORD, World,
+    Laptop, PASSWORD, World,
     common::any_kubectl,
     process::{Ended, clean_command, run},
     programs,
 };
 
-use crate::PATIENCE;
+use crate::{PATIENCE, every_kubectl};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_upstream_is_a_clear_answer_and_comes_back() {
@@ -32,6 +32,35 @@ async fn a_dead_upstream_is_a_clear_answer_and_comes_back() {
     world.event("kube.request", |event| event.get("response_code") == Some(&Value::from(503)));
     world.sim().up().await.expect("kubesim comes back");
     let _ = alice.kubectl(&kubectl, &["get", "pods"]).ok();
+}
+
+/// kubectl does not read the answer to its very first request, but prints the warning that comes with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kubectl_that_knows_nothing_of_the_cluster_yet_is_told_why_it_is_refused() {
+    let test = "a_kubectl_that_knows_nothing_of_the_cluster_yet_is_told_why_it_is_refused";
+    let world = World::simulated().await;
+    let (expired, valid) = (world.signed("alice", "1s"), world.signed("alice", "1h"));
+    let told = |laptop: &Laptop, words: &str| {
+        for (version, kubectl) in every_kubectl(test) {
+            let _ = std::fs::remove_dir_all(laptop.home().join(".kube"));
+            let refused = laptop.kubectl(&kubectl, &["get", "pods"]);
+            assert_eq!(refused.code, 1, "{version}: {}", refused.all());
+            let warning = refused.stderr.lines().find(|line| line.starts_with("Warning: ")).unwrap_or_default();
+            assert!(warning.contains(words), "{version}: {}", refused.stderr);
+        }
+    };
+    world.sim().down().await;
+    told(&valid, r#"cluster "kubesim" cannot be reached"#);
+    world.sim().up().await.expect("kubesim comes back");
+    told(&expired, "the login has expired; log in again with tsh login");
+    let lock =
+        "{kind: lock, version: v2, metadata: {name: l}, spec: {target: {user: alice}, message: call the office}}";
+    world.system.create(lock);
+    let any = || valid.kubectl(&every_kubectl(test).pop().expect("one").1, &["get", "pods"]);
+    if !every_kubectl(test).is_empty() {
+        let _ = until(&any, &|ended| ended.code != 0);
+        told(&valid, "call the office");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,12 @@ use teleport_testkit::{World, common::any_kubectl, programs, world::whoami};
 
 use crate::every_kubectl;
 
+both_apis!(
+    the_api_server_sees_the_user_with_exactly_the_groups_of_the_role,
+    as_chooses_among_the_users_and_groups_of_the_roles,
+    a_denied_user_leaves_the_choice_to_the_rest,
+);
+
 const SWITCHER: &str = "kind: role
 version: v8
 metadata: {name: switcher}
@@ -22,23 +28,15 @@ spec:
     kubernetes_users: [deploy-bot]
 ";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_api_server_sees_the_user_with_exactly_the_groups_of_the_role() {
-    let test = "the_api_server_sees_the_user_with_exactly_the_groups_of_the_role";
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        for (version, kubectl) in every_kubectl(test) {
-            // 1.27 asks for a version of the API that current servers do not have any more.
-            if version == "1.27" {
-                continue;
-            }
-            let (user, groups) = whoami(&alice, &kubectl, &[]);
-            assert_eq!(
-                (user.as_str(), groups),
-                ("alice", vec!["devs".into(), "system:authenticated".into()]),
-                "{version}"
-            );
+async fn the_api_server_sees_the_user_with_exactly_the_groups_of_the_role(world: World, test: &str) {
+    let alice = world.system.logged_in("alice");
+    for (version, kubectl) in every_kubectl(test) {
+        // 1.27 asks for a version of the API that current servers do not have any more.
+        if version == "1.27" {
+            continue;
         }
+        let (user, groups) = whoami(&alice, &kubectl, &[]);
+        assert_eq!((user.as_str(), groups), ("alice", vec!["devs".into(), "system:authenticated".into()]), "{version}");
     }
 }
 
@@ -67,56 +65,44 @@ async fn every_request_carries_the_identity_of_the_user_and_nothing_of_the_proxy
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn as_chooses_among_the_users_and_groups_of_the_roles() {
-    let test = "as_chooses_among_the_users_and_groups_of_the_roles";
+async fn as_chooses_among_the_users_and_groups_of_the_roles(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        world.system.create(SWITCHER);
-        world.system.add_user("ada", "switcher");
-        let ada = world.system.logged_in("ada");
-        let must_choose = ada.kubectl(&kubectl, &["get", "pods"]);
-        assert_eq!(must_choose.code, 1);
-        assert!(must_choose.stderr.contains("choose one with --as: ada, deploy-bot"), "{}", must_choose.stderr);
-        let all = ["devs", "system:authenticated", "viewers"].map(String::from).to_vec();
-        assert_eq!(whoami(&ada, &kubectl, &["--as=deploy-bot"]), ("deploy-bot".into(), all));
-        let some = ["system:authenticated", "viewers"].map(String::from).to_vec();
-        assert_eq!(whoami(&ada, &kubectl, &["--as=ada", "--as-group=viewers"]), ("ada".into(), some));
-        // Fewer groups, fewer rights.
-        let refused = ada.kubectl(&kubectl, &["delete", "pod", "web-0", "--as=ada", "--as-group=viewers"]);
-        assert!(refused.stderr.contains(r#"User "ada" cannot delete"#), "{}", refused.all());
-        for (more, words) in [
-            (&["--as=mallory"][..], r#"no Teleport role allows to impersonate user "mallory""#),
-            (
-                &["--as=ada", "--as-group=system:masters"],
-                r#"no Teleport role allows to impersonate group "system:masters""#,
-            ),
-            (&["--as=system:admin"], r#"no Teleport role allows to impersonate user "system:admin""#),
-            (&["--as=ada", "--as-uid=0"], "impersonate users and groups only"),
-        ] {
-            let refused = ada.kubectl(&kubectl, &[&["get", "pods"], more].concat());
-            assert_eq!(refused.code, 1, "{more:?}: {}", refused.all());
-            assert!(
-                refused.stderr.contains("Forbidden") && refused.stderr.contains(words),
-                "{more:?}: {}",
-                refused.stderr
-            );
-        }
+    world.system.create(SWITCHER);
+    world.system.add_user("ada", "switcher");
+    let ada = world.system.logged_in("ada");
+    let must_choose = ada.kubectl(&kubectl, &["get", "pods"]);
+    assert_eq!(must_choose.code, 1);
+    assert!(must_choose.stderr.contains("choose one with --as: ada, deploy-bot"), "{}", must_choose.stderr);
+    let all = ["devs", "system:authenticated", "viewers"].map(String::from).to_vec();
+    assert_eq!(whoami(&ada, &kubectl, &["--as=deploy-bot"]), ("deploy-bot".into(), all));
+    let some = ["system:authenticated", "viewers"].map(String::from).to_vec();
+    assert_eq!(whoami(&ada, &kubectl, &["--as=ada", "--as-group=viewers"]), ("ada".into(), some));
+    // Fewer groups, fewer rights.
+    let refused = ada.kubectl(&kubectl, &["delete", "pod", "web-0", "--as=ada", "--as-group=viewers"]);
+    assert!(refused.stderr.contains(r#"User "ada" cannot delete"#), "{}", refused.all());
+    for (more, words) in [
+        (&["--as=mallory"][..], r#"no Teleport role allows to impersonate user "mallory""#),
+        (
+            &["--as=ada", "--as-group=system:masters"],
+            r#"no Teleport role allows to impersonate group "system:masters""#,
+        ),
+        (&["--as=system:admin"], r#"no Teleport role allows to impersonate user "system:admin""#),
+        (&["--as=ada", "--as-uid=0"], "impersonate users and groups only"),
+    ] {
+        let refused = ada.kubectl(&kubectl, &[&["get", "pods"], more].concat());
+        assert_eq!(refused.code, 1, "{more:?}: {}", refused.all());
+        assert!(refused.stderr.contains("Forbidden") && refused.stderr.contains(words), "{more:?}: {}", refused.stderr);
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_denied_user_leaves_the_choice_to_the_rest() {
-    let test = "a_denied_user_leaves_the_choice_to_the_rest";
+async fn a_denied_user_leaves_the_choice_to_the_rest(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        world.system.create(SWITCHER);
-        world.system.add_user("ada", "switcher,no-bot");
-        let ada = world.system.logged_in("ada");
-        assert_eq!(whoami(&ada, &kubectl, &[]).0, "ada");
-        let refused = ada.kubectl(&kubectl, &["get", "pods", "--as=deploy-bot"]);
-        assert_eq!(refused.code, 1, "{}", refused.all());
-    }
+    world.system.create(SWITCHER);
+    world.system.add_user("ada", "switcher,no-bot");
+    let ada = world.system.logged_in("ada");
+    assert_eq!(whoami(&ada, &kubectl, &[]).0, "ada");
+    let refused = ada.kubectl(&kubectl, &["get", "pods", "--as=deploy-bot"]);
+    assert_eq!(refused.code, 1, "{}", refused.all());
 }
 
 #[tokio::test(flavor = "multi_thread")]

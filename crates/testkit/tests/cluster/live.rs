@@ -7,6 +7,13 @@ use teleport_testkit::{Laptop, World, common::any_kubectl, process::Process};
 
 use crate::PATIENCE;
 
+both_apis!(
+    the_end_of_the_certificate_stops_a_watch_and_the_next_command_says_to_log_in,
+    shrinking_the_roles_stops_a_watch_and_the_next_command_says_to_log_in,
+    a_narrowed_role_stops_a_watch_and_what_it_still_allows_goes_on,
+    roles_that_grew_are_in_the_next_login,
+);
+
 /// The promise is a second; the rest is for a busy machine.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -41,33 +48,25 @@ fn assert_cut_is_audited(world: &World, user: &str) {
     assert!(cut.get("error").is_some() && cut.get("ended").is_some(), "{cut:#}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_the_certificate_stops_a_watch_and_the_next_command_says_to_log_in() {
-    let test = "the_end_of_the_certificate_stops_a_watch_and_the_next_command_says_to_log_in";
+async fn the_end_of_the_certificate_stops_a_watch_and_the_next_command_says_to_log_in(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        let machine = world.signed("alice", "5s");
-        let mut watch = watch(&machine, &kubectl);
-        watch.wait(Duration::from_secs(5) + CUT);
-        assert_cut_is_audited(&world, "alice");
-        let said = refused(&machine, &kubectl);
-        assert!(said.contains("expired") && said.contains("tsh login"), "{said}");
-    }
+    let machine = world.signed("alice", "5s");
+    let mut watch = watch(&machine, &kubectl);
+    watch.wait(Duration::from_secs(5) + CUT);
+    assert_cut_is_audited(&world, "alice");
+    let said = refused(&machine, &kubectl);
+    assert!(said.contains("expired") && said.contains("tsh login"), "{said}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn shrinking_the_roles_stops_a_watch_and_the_next_command_says_to_log_in() {
-    let test = "shrinking_the_roles_stops_a_watch_and_the_next_command_says_to_log_in";
+async fn shrinking_the_roles_stops_a_watch_and_the_next_command_says_to_log_in(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        let mut watch = watch(&alice, &kubectl);
-        let _ = world.system.tctl(&["users", "update", "alice", "--set-roles=nothing"]).ok();
-        watch.wait(CUT);
-        assert_cut_is_audited(&world, "alice");
-        let said = refused(&alice, &kubectl);
-        assert!(said.contains("tsh login"), "{said}");
-    }
+    let alice = world.system.logged_in("alice");
+    let mut watch = watch(&alice, &kubectl);
+    let _ = world.system.tctl(&["users", "update", "alice", "--set-roles=nothing"]).ok();
+    watch.wait(CUT);
+    assert_cut_is_audited(&world, "alice");
+    let said = refused(&alice, &kubectl);
+    assert!(said.contains("tsh login"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,28 +119,24 @@ async fn a_lock_on_a_role_or_a_cluster_stops_whoever_it_is_about() {
     assert!(refused(&root, &kubectl).contains("locked"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_narrowed_role_stops_a_watch_and_what_it_still_allows_goes_on() {
-    let test = "a_narrowed_role_stops_a_watch_and_what_it_still_allows_goes_on";
+async fn a_narrowed_role_stops_a_watch_and_what_it_still_allows_goes_on(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        let dev = Process::start(alice.command(&kubectl).args(["-n", "dev", "get", "pods", "-w"]));
-        dev.wait_for_line("web-0", PATIENCE);
-        let mut default = watch(&alice, &kubectl);
-        world.system.create(NARROWED);
-        default.wait(CUT);
-        assert_cut_is_audited(&world, "alice");
-        let said = refused(&alice, &kubectl);
-        assert!(said.contains(r#"User "alice" cannot list resource "pods""#), "{said}");
-        // The watch that is still allowed was not cut: it shows what happens now.
-        let _ = alice.kubectl(&kubectl, &["-n", "dev", "annotate", "pod", "web-0", "note=seen", "--overwrite"]).ok();
-        let lines = |dev: &Process| dev.output().matches("web-0").count();
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while lines(&dev) < 2 {
-            assert!(std::time::Instant::now() < deadline, "{}", dev.output());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    let alice = world.system.logged_in("alice");
+    let dev = Process::start(alice.command(&kubectl).args(["-n", "dev", "get", "pods", "-w"]));
+    dev.wait_for_line("web-0", PATIENCE);
+    let mut default = watch(&alice, &kubectl);
+    world.system.create(NARROWED);
+    default.wait(CUT);
+    assert_cut_is_audited(&world, "alice");
+    let said = refused(&alice, &kubectl);
+    assert!(said.contains(r#"User "alice" cannot list resource "pods""#), "{said}");
+    // The watch that is still allowed was not cut: it shows what happens now.
+    let _ = alice.kubectl(&kubectl, &["-n", "dev", "annotate", "pod", "web-0", "note=seen", "--overwrite"]).ok();
+    let lines = |dev: &Process| dev.output().matches("web-0").count();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while lines(&dev) < 2 {
+        assert!(std::time::Instant::now() < deadline, "{}", dev.output());
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -164,23 +159,19 @@ async fn logout_stops_a_watch_and_a_copy_of_the_credentials_is_worth_nothing() {
     assert!(refused(&thief, &kubectl).contains("tsh login"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn roles_that_grew_are_in_the_next_login() {
-    let test = "roles_that_grew_are_in_the_next_login";
+async fn roles_that_grew_are_in_the_next_login(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        let mut watch = watch(&alice, &kubectl);
-        let _ = world.system.tctl(&["users", "update", "alice", "--set-roles=developer,admin"]).ok();
-        // Growing takes nothing away from the certificate there is, and gives it nothing.
-        let _ = alice.kubectl(&kubectl, &["get", "pods"]).ok();
-        assert_eq!(alice.kubectl(&kubectl, &["-n", "production", "get", "pods"]).code, 1);
-        watch.signal("TERM");
-        watch.wait(PATIENCE);
-        let _ = alice.tsh(&["logout"]).ok();
-        let _ = alice.login("alice", &[]).ok();
-        let _ = alice.kubectl(&kubectl, &["-n", "production", "get", "pods"]).ok();
-    }
+    let alice = world.system.logged_in("alice");
+    let mut watch = watch(&alice, &kubectl);
+    let _ = world.system.tctl(&["users", "update", "alice", "--set-roles=developer,admin"]).ok();
+    // Growing takes nothing away from the certificate there is, and gives it nothing.
+    let _ = alice.kubectl(&kubectl, &["get", "pods"]).ok();
+    assert_eq!(alice.kubectl(&kubectl, &["-n", "production", "get", "pods"]).code, 1);
+    watch.signal("TERM");
+    watch.wait(PATIENCE);
+    let _ = alice.tsh(&["logout"]).ok();
+    let _ = alice.login("alice", &[]).ok();
+    let _ = alice.kubectl(&kubectl, &["-n", "production", "get", "pods"]).ok();
 }
 
 /// Runs a command until it works, for a little while.

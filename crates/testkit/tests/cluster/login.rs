@@ -3,6 +3,11 @@
 use serde_json::Value;
 use teleport_testkit::{PASSWORD, World, common::any_kubectl, process::Ended};
 
+both_apis!(
+    after_login_the_only_cluster_is_selected_and_status_says_who_one_is,
+    forty_kubectls_at_once_cost_one_certificate_cold_and_none_warm,
+);
+
 /// Holds that a command failed with exactly one line for people.
 fn assert_one_line(ended: &Ended, words: &str) {
     assert_eq!(ended.code, 1, "{}", ended.all());
@@ -10,22 +15,18 @@ fn assert_one_line(ended: &Ended, words: &str) {
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_login_the_only_cluster_is_selected_and_status_says_who_one_is() {
-    let test = "after_login_the_only_cluster_is_selected_and_status_says_who_one_is";
+async fn after_login_the_only_cluster_is_selected_and_status_says_who_one_is(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        let context = alice.kubectl(&kubectl, &["config", "current-context"]).ok().stdout;
-        assert_eq!(context.trim(), format!("main-{}", world.api.name()));
-        let status: Value = serde_json::from_str(&alice.tsh(&["status", "--format=json"]).ok().stdout).expect("JSON");
-        assert_eq!(status.pointer("/active/username"), Some(&Value::from("alice")));
-        assert_eq!(status.pointer("/active/kubernetes_cluster"), Some(&Value::from(world.api.name())));
-        let listed = alice.tsh(&["kube", "ls"]).ok().stdout;
-        assert!(listed.contains(world.api.name()) && listed.contains("env=test") && listed.contains('*'), "{listed}");
-        // Still valid: nothing is asked for again.
-        let _ = alice.tsh(&["login"]).ok();
-    }
+    let alice = world.system.logged_in("alice");
+    let context = alice.kubectl(&kubectl, &["config", "current-context"]).ok().stdout;
+    assert_eq!(context.trim(), format!("main-{}", world.api.name()));
+    let status: Value = serde_json::from_str(&alice.tsh(&["status", "--format=json"]).ok().stdout).expect("JSON");
+    assert_eq!(status.pointer("/active/username"), Some(&Value::from("alice")));
+    assert_eq!(status.pointer("/active/kubernetes_cluster"), Some(&Value::from(world.api.name())));
+    let listed = alice.tsh(&["kube", "ls"]).ok().stdout;
+    assert!(listed.contains(world.api.name()) && listed.contains("env=test") && listed.contains('*'), "{listed}");
+    // Still valid: nothing is asked for again.
+    let _ = alice.tsh(&["login"]).ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,26 +81,22 @@ async fn logout_ends_access_and_leaves_the_rest_of_the_kubeconfig() {
     assert!(refused.stderr.contains("tsh login"), "{}", refused.stderr);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn forty_kubectls_at_once_cost_one_certificate_cold_and_none_warm() {
-    let test = "forty_kubectls_at_once_cost_one_certificate_cold_and_none_warm";
+async fn forty_kubectls_at_once_cost_one_certificate_cold_and_none_warm(world: World, test: &str) {
     let Some(kubectl) = any_kubectl(test) else { return };
-    for world in World::each(test).await {
-        let alice = world.system.logged_in("alice");
-        let forty = || {
-            std::thread::scope(|scope| {
-                let get = || alice.kubectl(&kubectl, &["get", "pods"]).ok();
-                let runs: Vec<_> = (0..40).map(|_| scope.spawn(get)).collect();
-                for run in runs {
-                    assert!(run.join().expect("no panic").stdout.contains("web-0"));
-                }
-            });
-        };
-        forty();
-        assert_eq!(certificates_for(&world), 1, "a cold laptop needs one certificate");
-        forty();
-        assert_eq!(certificates_for(&world), 1, "a warm laptop needs none");
-    }
+    let alice = world.system.logged_in("alice");
+    let forty = || {
+        std::thread::scope(|scope| {
+            let get = || alice.kubectl(&kubectl, &["get", "pods"]).ok();
+            let runs: Vec<_> = (0..40).map(|_| scope.spawn(get)).collect();
+            for run in runs {
+                assert!(run.join().expect("no panic").stdout.contains("web-0"));
+            }
+        });
+    };
+    forty();
+    assert_eq!(certificates_for(&world), 1, "a cold laptop needs one certificate");
+    forty();
+    assert_eq!(certificates_for(&world), 1, "a warm laptop needs none");
 }
 
 /// Counts the certificates that users were issued for the Kubernetes cluster; there is one at least.
