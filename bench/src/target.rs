@@ -96,11 +96,20 @@ impl Target {
     /// # Errors
     /// When nobody answers, or the handshake fails.
     pub(crate) async fn connect(&self, protocol: Protocol) -> Result<Sender> {
+        let conn = self.dial(protocol).await?;
+        self.speak(conn, protocol).await
+    }
+
+    /// Opens a connection on which nothing is said yet, its TLS handshake made.
+    ///
+    /// # Errors
+    /// When nobody answers, or the handshake fails.
+    pub(crate) async fn dial(&self, protocol: Protocol) -> Result<Conn> {
         let conn = self.dialer.dial().await?;
-        let Some(tls) = &self.tls else { return self.speak(conn, protocol).await };
+        let Some(tls) = &self.tls else { return Ok(conn) };
         let config = if protocol == Protocol::Http1 { &tls.http1 } else { &tls.http2 };
         let conn = tls::connect(conn, Arc::clone(config), tls.name.clone(), PATIENCE).await?;
-        self.speak(Conn::new(conn, None), protocol).await
+        Ok(Conn::new(conn, None))
     }
 
     async fn speak(&self, conn: Conn, protocol: Protocol) -> Result<Sender> {

@@ -15,7 +15,7 @@ use teleport_types::{
     },
 };
 
-use crate::{headers, peer::Peer, refusal::Refusal, view::View};
+use crate::{headers, metrics::Open, peer::Peer, refusal::Refusal, view::View};
 
 /// Why a stream was cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,12 +117,14 @@ pub(crate) struct Guard {
     granted: Arc<Granted>,
     seen: u64,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    _open: Open,
 }
 
 impl Guard {
     /// Starts to watch; what the request was granted was decided after `seen`, an epoch of its peer.
     pub(crate) fn new(granted: Arc<Granted>, seen: u64) -> Self {
-        Self { granted, seen, waiting: None }
+        let _open = granted.peer.shared.metrics.opened();
+        Self { granted, seen, waiting: None, _open }
     }
 
     /// Returns what it watches over.

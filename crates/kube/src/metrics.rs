@@ -12,6 +12,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     /// Client connections that are open.
     pub(crate) connections: Gauge,
+    /// Requests under way, watches and sessions among them.
+    open: Gauge,
     /// Streams cut because access was taken away.
     pub(crate) cut: Counter,
     /// Connections that ended before a request could be made.
@@ -50,6 +52,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("teleport_kube");
         registry.register("requests", "Requests by kind and outcome", self.requests.clone());
         registry.register("connections", "Client connections that are open", self.connections.clone());
+        registry.register("open_requests", "Requests under way, watches and sessions among them", self.open.clone());
         registry.register("streams_cut", "Streams cut because access was taken away", self.cut.clone());
         registry.register(
             "handshakes_failed",
@@ -60,5 +63,21 @@ impl Metrics {
 
     pub(crate) fn count(&self, what: What, outcome: Outcome) {
         self.requests.get_or_create(&RequestLabels { outcome, what }).inc();
+    }
+
+    /// Counts a request as under way until the value is dropped.
+    pub(crate) fn opened(&self) -> Open {
+        self.open.inc();
+        Open(self.open.clone())
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }

@@ -8,7 +8,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use prometheus_client::registry::Registry;
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use teleport_net::Listener;
 use teleport_runtime::{Stop, TaskGroup};
 
@@ -24,12 +24,14 @@ pub struct Diagnostics {
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers until told to stop.
-pub async fn serve(listener: Listener, diagnostics: Diagnostics, stop: Stop) {
+pub async fn serve(listener: Listener, mut diagnostics: Diagnostics, stop: Stop) {
+    let tasks = Gauge::default();
+    diagnostics.registry.register("teleport_tasks", "Tasks of the process that are alive", tasks.clone());
     let app = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(diagnostics));
+        .with_state(Arc::new((diagnostics, tasks)));
     let connections = TaskGroup::new("diag");
     loop {
         let conn = tokio::select! {
@@ -47,14 +49,19 @@ pub async fn serve(listener: Listener, diagnostics: Diagnostics, stop: Stop) {
     }
 }
 
-async fn readyz(State(diagnostics): State<Arc<Diagnostics>>) -> impl IntoResponse {
-    match (diagnostics.ready)() {
+type Shared = Arc<(Diagnostics, Gauge)>;
+
+async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
+    match (shared.0.ready)() {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(what) => (StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")),
     }
 }
 
-async fn metrics(State(diagnostics): State<Arc<Diagnostics>>) -> impl IntoResponse {
+async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    let (diagnostics, tasks) = &*shared;
+    let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    tasks.set(i64::try_from(alive).unwrap_or(i64::MAX));
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &diagnostics.registry) {
         Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, OPENMETRICS)], text),
