@@ -1,7 +1,7 @@
 # The commands of this repository. `make help` lists them; each is a script or one cargo command, so nothing is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check tools
+.PHONY: help build demo test check tools bench
 
 help: ## lists the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -20,3 +20,6 @@ check: test ## test, then documentation and the supply chain (bans, licences, so
 
 tools: ## installs what the tests need and nothing else
 	@scripts/install-test-tools
+
+bench: ## measures us beside nginx and kubectl proxy, and writes docs/performance.md (five minutes on an idle machine)
+	@scripts/bench
