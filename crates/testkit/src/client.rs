@@ -65,7 +65,6 @@ impl RawClient {
         let conn = self.dialer.dial().await?;
         let tls = tokio_rustls::TlsConnector::from(Arc::clone(&self.config)).connect(self.name.clone(), conn).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(tls)).await?;
-        #[expect(clippy::disallowed_methods, reason = "owned by the connection, which aborts it")]
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(RawConnection { sender, driver })
     }

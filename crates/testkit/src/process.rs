@@ -78,14 +78,9 @@ impl Process {
     /// # Panics
     /// When it does not end in time.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
-        let deadline = Instant::now() + within;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("the child is ours") {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it did not end within {within:?}:\n{}", self.output());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let ended = || self.child.try_wait().expect("the child is ours");
+        let status = crate::wait::for_some(within, ended);
+        status.unwrap_or_else(|| panic!("it did not end within {within:?}:\n{}", self.output()))
     }
 }
 

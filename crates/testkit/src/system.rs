@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     process::{self, Ended, Process},
-    programs,
+    programs, wait,
 };
 
 /// How long a daemon may take until it is ready, on a busy machine.
@@ -163,16 +163,13 @@ kubernetes_service:
     /// # Panics
     /// When there are fewer after a while.
     pub fn events(&self, kind: &str, count: usize) -> Vec<Value> {
-        let mut events = Vec::new();
-        for _ in 0..100 {
+        let list = || -> Vec<Value> {
             let args = ["audit", "ls", "--format=json", "--limit=10000", "--type", kind];
-            events = serde_json::from_str(&self.tctl(&args).ok().stdout).expect("JSON");
-            if events.len() >= count {
-                return events;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("{} events {kind}, {count} wanted: {events:#?}", events.len());
+            serde_json::from_str(&self.tctl(&args).ok().stdout).expect("JSON")
+        };
+        let enough = || Some(list()).filter(|events| events.len() >= count);
+        wait::for_some(wait::PATIENCE, enough)
+            .unwrap_or_else(|| panic!("fewer than {count} events {kind}: {:#?}", list()))
     }
 
     /// Returns the pin of the host CA.

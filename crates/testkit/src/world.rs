@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Laptop, System, common::ROLES, envtest, kubesim};
+use crate::{Laptop, System, common::ROLES, envtest, kubesim, wait};
 
 /// A running cluster, `alice` being a developer in it.
 pub struct World {
@@ -74,13 +74,9 @@ impl World {
     /// # Panics
     /// When none comes in a while.
     pub fn event(&self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..100 {
-            if let Some(found) = self.system.events(kind, 1).into_iter().find(|event| wanted(event)) {
-                return found;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        panic!("no such {kind}: {:#?}", self.system.events(kind, 1));
+        let found = || self.system.events(kind, 1).into_iter().find(|event| wanted(event));
+        wait::for_some(wait::PATIENCE, found)
+            .unwrap_or_else(|| panic!("no such {kind}: {:#?}", self.system.events(kind, 0)))
     }
 
     /// Waits until there are `count` audit events of a type and all of them are closed.
@@ -88,14 +84,12 @@ impl World {
     /// # Panics
     /// When that takes too long.
     pub fn closed(&self, kind: &str, count: usize) -> Vec<Value> {
-        for _ in 0..100 {
+        let closed = || {
             let events = self.system.events(kind, count);
-            if events.iter().all(|event| event.get("ended").is_some()) {
-                return events;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        panic!("a {kind} stays open: {:#?}", self.system.events(kind, count));
+            events.iter().all(|event| event.get("ended").is_some()).then_some(events)
+        };
+        wait::for_some(wait::PATIENCE, closed)
+            .unwrap_or_else(|| panic!("a {kind} stays open: {:#?}", self.system.events(kind, 0)))
     }
 
     /// Signs a static kubeconfig for a user, as for automation, and returns a laptop that uses it.

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 use teleport_runtime::random;
-use teleport_testkit::{System, client::RawClient, common::ROLES, kubesim::KubeSim};
+use teleport_testkit::{System, client::RawClient, common::ROLES, kubesim::KubeSim, wait};
 
 const CLIENTS: usize = 8;
 
@@ -82,19 +82,19 @@ fn marker(path: &str) -> Option<&str> {
 
 /// Waits until the spool has been shipped, then compares.
 fn assert_recorded(system: &System, forwarded: &HashSet<String>) {
-    let mut missing = Vec::new();
-    for _ in 0..50 {
+    let missing = || -> Vec<String> {
         let export = system.tctl(&["audit", "export"]).ok().stdout;
         let recorded: HashSet<String> = export
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter_map(|event| event.get("request_path").and_then(Value::as_str).and_then(marker).map(str::to_owned))
             .collect();
-        missing = forwarded.difference(&recorded).cloned().collect();
-        if missing.is_empty() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    panic!("{} forwarded requests have no event, as {:?}", missing.len(), missing.first());
+        forwarded.difference(&recorded).cloned().collect()
+    };
+    assert!(
+        wait::until(wait::PATIENCE, || missing().is_empty()),
+        "{} forwarded requests have no event, as {:?}",
+        missing().len(),
+        missing().first()
+    );
 }

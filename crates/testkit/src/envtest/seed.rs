@@ -1,12 +1,13 @@
 //! What is in the real cluster at the start: who may do what, and the objects that `kubesim` has too.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{PROXY_USER, admin::Admin};
+use crate::wait;
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 /// The API server makes some of what objects depend on, as the namespace `default`, a moment after it is ready.
@@ -80,13 +81,11 @@ fn pod(name: &str, app: &str) -> Value {
 }
 
 fn create(admin: &Admin, path: &str, object: &Value) -> Result<()> {
-    let deadline = Instant::now() + SETTLED;
-    loop {
-        let (code, answer) = admin.request(&Method::POST, path, Some(object))?;
-        match code {
-            200..=299 => return Ok(()),
-            403 | 404 | 500.. if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-            _ => bail!("POST {path}: {code} {answer}"),
-        }
-    }
+    let made = wait::for_some(SETTLED, || match admin.request(&Method::POST, path, Some(object)) {
+        Ok((200..=299, _)) => Some(Ok(())),
+        Ok((403 | 404 | 500.., _)) => None,
+        Ok((code, answer)) => Some(Err(anyhow!("POST {path}: {code} {answer}"))),
+        Err(error) => Some(Err(error)),
+    });
+    made.unwrap_or_else(|| Err(anyhow!("POST {path} is refused for {SETTLED:?}")))
 }

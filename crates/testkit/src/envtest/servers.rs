@@ -7,14 +7,14 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Error, Result, bail};
 use http::Method;
 
 use super::{LOOPBACK, admin::Admin};
-use crate::{kubesim::certs::Authority, process};
+use crate::{kubesim::certs::Authority, process, wait};
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -85,15 +85,14 @@ impl Servers {
 
     /// Waits until the API server says that it is ready.
     pub(super) fn wait_until_ready(&self, admin: &Admin) -> Result<()> {
-        let deadline = Instant::now() + READY;
-        loop {
-            if matches!(admin.request(&Method::GET, "/readyz", None), Ok((200, _))) {
-                return Ok(());
-            }
-            if self.has_failed() || Instant::now() > deadline {
-                bail!("the API server is not ready after {READY:?} or gave up:\n{}", self.log_ends());
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        let is_ready = || matches!(admin.request(&Method::GET, "/readyz", None), Ok((200, _)));
+        let outcome = wait::for_some(READY, || match is_ready() {
+            true => Some(true),
+            false => self.has_failed().then_some(false),
+        });
+        match outcome {
+            Some(true) => Ok(()),
+            _ => bail!("the API server gave up, or is not ready after {READY:?}:\n{}", self.log_ends()),
         }
     }
 

@@ -8,7 +8,9 @@ use teleport_testkit::{
     world::KubeApi,
 };
 
-use crate::{PATIENCE, every_kubectl};
+use teleport_testkit::wait::PATIENCE;
+
+use crate::every_kubectl;
 
 both_apis!(
     every_kubectl_reads_and_prints_what_is_there,

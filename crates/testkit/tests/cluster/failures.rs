@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -14,7 +13,9 @@ use teleport_testkit::{
     programs,
 };
 
-use crate::{PATIENCE, every_kubectl};
+use teleport_testkit::wait::{self, PATIENCE};
+
+use crate::every_kubectl;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_upstream_is_a_clear_answer_and_comes_back() {
@@ -247,14 +248,7 @@ fn database(world: &World) -> PathBuf {
 
 /// Repeats something until it is as wanted, for a little while; returns the last outcome.
 fn until(act: &dyn Fn() -> Ended, wanted: &dyn Fn(&Ended) -> bool) -> Ended {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let ended = act();
-        if wanted(&ended) || Instant::now() > deadline {
-            return ended;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait::for_some(PATIENCE, || Some(act()).filter(wanted)).unwrap_or_else(act)
 }
 
 /// Fills a disk to the last byte; returns the file to remove.

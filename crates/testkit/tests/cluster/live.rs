@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde_json::Value;
 use teleport_testkit::{Laptop, World, common::any_kubectl, process::Process};
 
-use crate::PATIENCE;
+use teleport_testkit::wait::{self, PATIENCE};
 
 both_apis!(
     the_end_of_the_certificate_stops_a_watch_and_the_next_command_says_to_log_in,
@@ -133,11 +133,7 @@ async fn a_narrowed_role_stops_a_watch_and_what_it_still_allows_goes_on(world: W
     // The watch that is still allowed was not cut: it shows what happens now.
     let _ = alice.kubectl(&kubectl, &["-n", "dev", "annotate", "pod", "web-0", "note=seen", "--overwrite"]).ok();
     let lines = |dev: &Process| dev.output().matches("web-0").count();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while lines(&dev) < 2 {
-        assert!(std::time::Instant::now() < deadline, "{}", dev.output());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert!(wait::until(PATIENCE, || lines(&dev) >= 2), "{}", dev.output());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,23 +172,13 @@ async fn roles_that_grew_are_in_the_next_login(world: World, test: &str) {
 
 /// Runs a command until it works, for a little while.
 fn retried(laptop: &Laptop, kubectl: &Path, args: &[&str]) -> String {
-    let deadline = std::time::Instant::now() + CUT;
-    loop {
-        let ended = laptop.kubectl(kubectl, args);
-        if ended.code == 0 || std::time::Instant::now() > deadline {
-            return ended.ok().stdout;
-        }
-    }
+    let run = || laptop.kubectl(kubectl, args);
+    let worked = wait::for_some(CUT, || Some(run()).filter(|ended| ended.code == 0));
+    worked.unwrap_or_else(run).ok().stdout
 }
 
 /// Runs a command until it is refused, for a little while, and returns what kubectl says.
 fn until_refused(laptop: &Laptop, kubectl: &Path) -> String {
-    let deadline = std::time::Instant::now() + CUT;
-    loop {
-        let ended = laptop.kubectl(kubectl, &["get", "pods"]);
-        if ended.code != 0 {
-            return ended.stderr;
-        }
-        assert!(std::time::Instant::now() < deadline, "it still works");
-    }
+    let run = || laptop.kubectl(kubectl, &["get", "pods"]);
+    wait::for_some(CUT, || Some(run()).filter(|ended| ended.code != 0)).expect("it is refused").stderr
 }

@@ -102,19 +102,12 @@ async fn forty_kubectls_at_once_cost_one_certificate_cold_and_none_warm(world: W
 /// Counts the certificates that users were issued for the Kubernetes cluster; there is one at least.
 fn certificates_for(world: &World) -> usize {
     let cluster = Value::from(world.api.name());
-    let deadline = std::time::Instant::now() + crate::PATIENCE;
-    loop {
-        let events = world.system.events("cert.create", 1);
-        let of = |event: &&Value| {
-            event.get("cert_type") == Some(&Value::from("user"))
-                && event.pointer("/identity/kubernetes_cluster") == Some(&cluster)
-        };
-        let count = events.iter().filter(of).count();
-        if count > 0 {
-            return count;
-        }
-        assert!(std::time::Instant::now() < deadline, "none: {events:#?}");
-    }
+    let is_of = |event: &Value| {
+        event.get("cert_type") == Some(&Value::from("user"))
+            && event.pointer("/identity/kubernetes_cluster") == Some(&cluster)
+    };
+    world.event("cert.create", is_of);
+    world.system.events("cert.create", 1).iter().filter(|event| is_of(event)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,12 +36,9 @@ mod real_api;
 mod streams;
 mod two_processes;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use teleport_testkit::programs;
-
-/// How long something may take that should happen soon, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every kubectl there is with its version; none is a reason to skip the test.
 fn every_kubectl(test: &str) -> Vec<(&'static str, PathBuf)> {

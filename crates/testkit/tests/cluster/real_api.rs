@@ -1,10 +1,13 @@
 //! The real API server itself: what the other tests rest on, and that it never outlives them.
 
-use std::time::{Duration, Instant};
-
 use http::Method;
 use serde_json::json;
-use teleport_testkit::{Laptop, common::any_kubectl, envtest::EnvTest};
+use teleport_testkit::{
+    Laptop,
+    common::any_kubectl,
+    envtest::EnvTest,
+    wait::{self, PATIENCE},
+};
 
 /// A laptop that goes past Teleport.
 fn direct(kubeconfig: &str) -> Laptop {
@@ -72,9 +75,5 @@ fn the_servers_end_with_their_owner() {
     let runs = |id: &u32| std::path::Path::new(&format!("/proc/{id}")).exists();
     assert!(ids.iter().all(runs));
     drop(real);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while ids.iter().any(runs) {
-        assert!(Instant::now() < deadline, "{ids:?} still run");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    assert!(wait::until(PATIENCE, || !ids.iter().any(runs)), "{ids:?} still run");
 }

@@ -10,7 +10,9 @@ use teleport_testkit::{
     programs,
 };
 
-use crate::{PATIENCE, every_kubectl};
+use teleport_testkit::wait::{self, PATIENCE};
+
+use crate::every_kubectl;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exec_passes_both_streams_the_input_and_the_exit_code() {
@@ -133,10 +135,8 @@ async fn losing_access_ends_an_exec_and_says_why_in_the_log() {
 }
 
 fn until_allowed(laptop: &teleport_testkit::Laptop, kubectl: &Path) {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while laptop.kubectl(kubectl, &["get", "pods"]).code != 0 {
-        assert!(std::time::Instant::now() < deadline, "the lock is gone and access is not back");
-    }
+    let allowed = || laptop.kubectl(kubectl, &["get", "pods"]).code == 0;
+    assert!(wait::until(PATIENCE, allowed), "the lock is gone and access is not back");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,6 @@
 //! Auth alone in one process, proxy and kubernetes in another that joined it with a token and a pin.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use teleport_testkit::{
@@ -12,9 +9,10 @@ use teleport_testkit::{
     kubesim::KubeSim,
     process::{Ended, Process, clean_command, run},
     programs,
+    wait::{self, PATIENCE},
 };
 
-use crate::{PATIENCE, every_kubectl};
+use crate::every_kubectl;
 
 /// Two processes with a folder each.
 struct Pair {
@@ -90,15 +88,9 @@ impl Pair {
 
     /// Waits until the log holds a request for this path.
     fn wait_for_request(&self, path: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let listed = self.tctl(&["audit", "ls", "--format=json", "--limit=10000", "--type=kube.request"], "").ok();
-            if listed.stdout.contains(path) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "no event of {path}: {}", listed.stdout);
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let list =
+            || self.tctl(&["audit", "ls", "--format=json", "--limit=10000", "--type=kube.request"], "").ok().stdout;
+        assert!(wait::until(PATIENCE, || list().contains(path)), "no event of {path}: {}", list());
     }
 }
 
