@@ -43,8 +43,10 @@ pub(crate) async fn create(core: &Core, request: CreateUser, actor: &Actor) -> R
 pub(crate) async fn create_document(core: &Core, user: User, actor: &Actor) -> Result<(), ApiError> {
     let name = name_of(&user)?;
     require_roles(core, &user.spec.roles).await?;
-    // A password left over by a crash in mid-deletion must not become the new user's.
-    forget_password(core, &name).await?;
+    // A password left over by a crash in mid-deletion must not become the new user's; that of a user who is there stays.
+    if core.documents.user(&name).await?.is_none() {
+        forget_password(core, &name).await?;
+    }
     let event = actor.sign(Event::new(Body::UserCreate(change(&user, &name))));
     let document = AnyResource::User(user);
     rights::audited(core, event, async { core.documents.create(&document).await.map(drop) }).await

@@ -50,6 +50,19 @@ async fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
 }
 
 #[tokio::test]
+async fn making_a_user_who_exists_is_refused_and_changes_nothing() {
+    let cluster = Cluster::start().await;
+    let again = CreateUser {
+        name: user("alice"),
+        roles: Vec::new(),
+        traits: Traits::default(),
+        password: Some("another long password".to_owned()),
+    };
+    assert_eq!(refusal(cluster.local().create_user(&again).await).kind, ErrorKind::Conflict);
+    cluster.login("alice").await;
+}
+
+#[tokio::test]
 async fn the_log_tells_logins_and_certificates_and_no_secret() {
     let cluster = Cluster::start().await;
     cluster.login("alice").await;
