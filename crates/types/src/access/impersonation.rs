@@ -21,7 +21,7 @@ pub struct Asked<'a> {
 pub struct ActsAs<'p> {
     /// The user.
     pub user: &'p str,
-    /// The groups, sorted; `system:authenticated` always among them.
+    /// The groups; `system:authenticated` always among them, last unless the client put it elsewhere.
     pub groups: Vec<&'p str>,
 }
 
@@ -61,14 +61,14 @@ pub fn acts_as<'p>(permit: &'p Permit, asked: &Asked<'_>, user: &str) -> Result<
             .iter()
             .find(|allowed| allowed == name)
             .ok_or_else(|| refuse(user, &format!("no Teleport role allows to impersonate group {name:?}")))?;
-        groups.push(group.as_str());
+        if !groups.contains(&group.as_str()) {
+            groups.push(group.as_str());
+        }
     }
     if groups.is_empty() {
         groups.extend(allowed.groups.iter().map(String::as_str));
-    } else {
+    } else if !groups.contains(&AUTHENTICATED) {
         groups.push(AUTHENTICATED);
-        groups.sort_unstable();
-        groups.dedup();
     }
     Ok(ActsAs { user: acts_as, groups })
 }

@@ -55,12 +55,12 @@ struct Grant {
     alone: Option<Arc<Allowed>>,
 }
 
-/// Kubernetes users and groups that a request may act as, sorted.
+/// Kubernetes users and groups that a request may act as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// Users; never empty.
+    /// Users, sorted; never empty.
     pub users: Vec<String>,
-    /// Groups; [`AUTHENTICATED`] always among them.
+    /// Groups, sorted, then [`AUTHENTICATED`], where the API server puts it for those that it knows itself.
     pub groups: Vec<String>,
 }
 
@@ -217,11 +217,12 @@ impl Allowed {
             }
             users.push(own.to_owned());
         }
-        groups.push(AUTHENTICATED.to_owned());
+        groups.retain(|name| name != AUTHENTICATED);
         for names in [&mut users, &mut groups] {
             names.sort();
             names.dedup();
         }
+        groups.push(AUTHENTICATED.to_owned());
         Some(Arc::new(Self { users, groups }))
     }
 

@@ -328,7 +328,7 @@ fn only_roles_that_match_the_request_give_users_and_groups() {
     };
     let own = |text: &str| text.to_owned();
     assert_eq!(of("GET /api/v1/pods"), (own("alice"), own("readers,system:authenticated")));
-    assert_eq!(of("GET /api/v1/secrets"), (own("root"), own("system:authenticated,system:masters")));
+    assert_eq!(of("GET /api/v1/secrets"), (own("root"), own("system:masters,system:authenticated")));
     assert_eq!(of("GET /version"), (own("root"), own("readers,system:authenticated,system:masters")));
 }
 
@@ -356,7 +356,7 @@ fn traits_fill_templates_and_never_reach_under_system() {
     ];
     let permit = decide(&[role("r", "v7", spec)], &traits, "GET /api/v1/namespaces/dev/pods/web").expect("allowed");
     assert_eq!(permit.allowed().users, ["alice"], "the default is the user's own name");
-    assert_eq!(permit.allowed().groups, ["a,system:masters", "ops", "system:authenticated", "x-db"]);
+    assert_eq!(permit.allowed().groups, ["a,system:masters", "ops", "x-db", "system:authenticated"]);
     decide(&[role("r", "v7", spec)], &traits, "GET /api/v1/namespaces/prod/pods/web")
         .expect_err("`*` from a trait is a name");
     decide(&[role("r", "v7", spec)], &[], "GET /version").expect_err("no trait, no label");

@@ -201,9 +201,9 @@ fn each_role_gives_its_principals_for_what_its_own_version_allows() {
     let shell = role("shell", "v3", "allow: {logins: [root]}");
     let roles = [admins, viewers, shell];
     let groups = |request: &str| decide(&roles, &[], request).expect(request).allowed().groups.join(",");
-    assert_eq!(groups("GET /api/v1/pods"), "system:authenticated,viewers");
-    assert_eq!(groups("POST /api/v1/namespaces/dev/pods/web/exec"), "system:authenticated,viewers");
-    assert_eq!(groups("GET /api/v1/secrets"), "system:authenticated,system:masters,viewers");
+    assert_eq!(groups("GET /api/v1/pods"), "viewers,system:authenticated");
+    assert_eq!(groups("POST /api/v1/namespaces/dev/pods/web/exec"), "viewers,system:authenticated");
+    assert_eq!(groups("GET /api/v1/secrets"), "system:masters,viewers,system:authenticated");
 }
 
 #[test]
