@@ -14,6 +14,7 @@ mod handler;
 pub mod headers;
 pub mod metrics;
 mod peer;
+mod quiet;
 mod record;
 mod refusal;
 pub mod register;

@@ -186,9 +186,9 @@ impl Peer {
         self.emit(self.event(Body::ClientDisconnect(body)));
     }
 
-    /// Notes an attempt with a certificate that does not hold, once for each connection.
+    /// Notes an attempt with a certificate that does not hold, once a minute for each certificate.
     pub(crate) fn report_refused(&self, refusal: &Refusal) {
-        if self.reported.swap(u64::MAX, Ordering::Relaxed) == u64::MAX {
+        if !self.shared.quiet.admits(self.verified.certificate(), self.shared.clock.now()) {
             return;
         }
         let target = Some(self.cluster.name.to_string());

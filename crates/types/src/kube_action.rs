@@ -279,6 +279,10 @@ fn read(segments: &Segments, query: &Query, method: Method) -> Result<(KubeScope
             resource.namespace = own(namespace);
             rest
         }
+        // The API server takes this for the namespace itself, a reader of the path for something inside it.
+        ["namespaces", _, "status" | "finalize", ..] => {
+            return Err(ActionError::NotCanonical("nothing lies below a namespace's status or finalize"));
+        }
         ["namespaces", namespace, below @ ..] => {
             resource.namespace = own(namespace);
             below

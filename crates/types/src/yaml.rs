@@ -163,7 +163,11 @@ fn explain(error: &serde_saphyr::Error) -> YamlError {
 /// Takes the library's own position off a message: ours says it first.
 fn plain(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default();
-    first.split(" at line ").next().unwrap_or(first).to_owned()
+    match first.split(" at line ").next().unwrap_or(first) {
+        "expected mapping start" => "fields are expected here, written `name: value`".to_owned(),
+        "expected sequence start" => "a list is expected here, written `- value`".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// Says that a name is not known, and which of the known ones was meant, if any.

@@ -254,10 +254,25 @@ fn is_self_review(resource: &KubeResource, verb: ApiVerb) -> bool {
     review && verb == ApiVerb::Create && resource.subresource.is_empty() && resource.namespace.is_empty()
 }
 
+/// Kinds that the API server creates when a `PUT` names an object that is not there (`AllowCreateOnUpdate`).
+const MADE_BY_PUT: [(&str, &str); 11] = [
+    ("", "endpoints"),
+    ("", "events"),
+    ("", "limitranges"),
+    ("", "services"),
+    ("events.k8s.io", "events"),
+    ("rbac.authorization.k8s.io", "roles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+    ("rbac.authorization.k8s.io", "clusterroles"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("coordination.k8s.io", "leases"),
+    ("node.k8s.io", "runtimeclasses"),
+];
+
 /// The verbs a role must allow for an action; the API server checks its own again.
 ///
 /// A write to a subresource acts on an object that exists, so `create` alone is not enough for it: eviction also needs
-/// `delete`, an ephemeral container `exec`, any other creation `update`. Server-side apply may make what it changes.
+/// `delete`, an ephemeral container `exec`, any other creation `update`. Server-side apply, and `PUT` of some kinds, may make what they change.
 fn needs(resource: &KubeResource, action: &KubeAction) -> Vec<KubeVerb> {
     let verb = match action.verb {
         ApiVerb::Get => KubeVerb::Get,
@@ -276,6 +291,9 @@ fn needs(resource: &KubeResource, action: &KubeAction) -> Vec<KubeVerb> {
         ("eviction", ApiVerb::Create) => Some(KubeVerb::Delete),
         ("ephemeralcontainers", ApiVerb::Update | ApiVerb::Patch) => Some(KubeVerb::Exec),
         (subresource, ApiVerb::Create) if !subresource.is_empty() => Some(KubeVerb::Update),
+        ("", ApiVerb::Update) if MADE_BY_PUT.contains(&(resource.group.as_str(), resource.resource.as_str())) => {
+            Some(KubeVerb::Create)
+        }
         _ if action.may_create => Some(KubeVerb::Create),
         _ => None,
     };

@@ -289,3 +289,11 @@ fn odd_requests_never_panic() {
         }
     }
 }
+
+#[test]
+fn nothing_lies_below_a_namespaces_status() {
+    for target in ["/api/v1/namespaces/a/status/x", "/api/v1/namespaces/a/finalize/x/y"] {
+        let request = RequestLine { method: "GET", target, content_type: None };
+        assert!(matches!(KubeAction::parse(request), Err(ActionError::NotCanonical(_))), "{target}");
+    }
+}

@@ -113,6 +113,10 @@ impl<'a> Ask<'a> {
 
     /// A kubelet behind the proxy runs commands and reads every pod's secrets, so `*` does not reach there.
     fn verb_matches(&self, rule: &Rule, need: KubeVerb, side: Side) -> bool {
+        // Who must not delete one must not delete many.
+        if side == Side::Deny && need == KubeVerb::DeleteCollection && rule.verbs.has(KubeVerb::Delete) {
+            return true;
+        }
         let kubelet = need == KubeVerb::Proxy && self.group.is_empty() && self.plural == "nodes";
         if kubelet && side == Side::Allow { rule.verbs.names(need) } else { rule.verbs.has(need) }
     }

@@ -329,7 +329,7 @@ fn only_roles_that_match_the_request_give_users_and_groups() {
     let own = |text: &str| text.to_owned();
     assert_eq!(of("GET /api/v1/pods"), (own("alice"), own("readers,system:authenticated")));
     assert_eq!(of("GET /api/v1/secrets"), (own("root"), own("system:masters,system:authenticated")));
-    assert_eq!(of("GET /version"), (own("root"), own("readers,system:authenticated,system:masters")));
+    assert_eq!(of("GET /version"), (own("root"), own("readers,system:masters,system:authenticated")));
 }
 
 #[test]
@@ -429,4 +429,39 @@ fn clients_choose_among_what_is_allowed() {
             (got, _) => unreachable!("{asked:?}: {got:?}"),
         }
     }
+}
+
+#[test]
+fn a_put_that_may_make_an_object_needs_create_too() {
+    let rule = |verbs: &str| {
+        role(
+            "r",
+            "v8",
+            &format!(
+                "allow:|  kubernetes_labels: {{'*': '*'}}|  kubernetes_resources:|  - {{kind: '*', api_group: '*', namespace: '*', name: '*', verbs: [{verbs}]}}"
+            ),
+        )
+    };
+    for (request, made) in [
+        ("PUT /api/v1/namespaces/a/services/x", true),
+        ("PUT /apis/rbac.authorization.k8s.io/v1/clusterroles/x", true),
+        ("PUT /apis/coordination.k8s.io/v1/namespaces/a/leases/x", true),
+        ("PUT /api/v1/namespaces/a/configmaps/x", false),
+    ] {
+        assert_eq!(decide(&[rule("update")], &[], request).is_err(), made, "{request}");
+        assert!(decide(&[rule("update, create")], &[], request).is_ok(), "{request}");
+    }
+}
+
+#[test]
+fn who_is_denied_to_delete_one_is_denied_to_delete_many() {
+    let allow = role("all", "v8", "allow:|  kubernetes_labels: {'*': '*'}");
+    let deny = role(
+        "keep",
+        "v8",
+        "deny:|  kubernetes_resources:|  - {kind: pods, api_group: '', namespace: '*', name: '*', verbs: [delete]}",
+    );
+    let request = "DELETE /api/v1/namespaces/a/pods";
+    assert!(decide(std::slice::from_ref(&allow), &[], request).is_ok(), "allowed alone");
+    decide(&[allow, deny], &[], request).expect_err("denied");
 }
