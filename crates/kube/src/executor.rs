@@ -16,11 +16,9 @@ impl GroupExecutor {
 
 impl<F> hyper::rt::Executor<F> for GroupExecutor
 where
-    F: Future + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.tasks.spawn("http", async move {
-            task.await;
-        });
+        self.tasks.spawn("http", task);
     }
 }

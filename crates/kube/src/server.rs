@@ -129,7 +129,8 @@ async fn run(shared: &Arc<Shared>, tls: TlsConn, connection: Arc<Connection>) {
     let requests = TaskGroup::new("kube requests");
     let service = service_fn(move |request: Request<Incoming>| {
         let connection = Arc::clone(&connection);
-        async move { Ok::<_, Infallible>(handler::handle(&connection, request).await) }
+        // The walk is large and short, its answer's body may live for hours: on the heap it is gone once it has ended.
+        async move { Ok::<_, Infallible>(Box::pin(handler::handle(&connection, request)).await) }
     });
     let ended = if tls.alpn() == Some(b"h2") {
         let serving = http2::Builder::new(GroupExecutor::new(requests.clone()))

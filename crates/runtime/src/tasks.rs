@@ -66,6 +66,8 @@ impl TaskGroup {
             report(self.inner.name, ended);
         }
         let group = self.inner.name;
+        // An async block holds what it captures and what it awaits: by value, each task would take its size twice.
+        let task = Box::pin(task);
         tasks.spawn(async move {
             tracing::trace!(group, task = name, "task started");
             task.await;
