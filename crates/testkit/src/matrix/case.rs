@@ -55,7 +55,7 @@ pub struct Difference {
 ///
 /// Each line of the script is a step whose exit code, output and errors are compared; an indented line continues the one
 /// before. A mark in front says more: `- ` the step fails on both sides, `~ ` it differs on purpose, `@ ` it only
-/// prepares or clears away and is not compared.
+/// prepares or clears away and is not compared. A line that starts with `#` is a comment.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// Which client it is for.
@@ -119,7 +119,7 @@ impl Case {
     /// Returns the steps in order.
     pub fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
-        for line in self.script.lines().filter(|line| !line.trim().is_empty()) {
+        for line in self.script.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
             match steps.last_mut() {
                 Some(step) if line.starts_with(' ') => step.text.extend(["\n", line.trim_start()]),
                 _ => steps.push(Step::parse(line)),
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_script_is_read_line_by_line_with_marks_and_continuations() {
-        let script = "\nkubectl get pods\n- kubectl get nope\n@ cat <<E |\n  a: b\n  kubectl apply -f -\n";
+        let script = "\n# Why.\nkubectl get pods\n- kubectl get nope\n@ cat <<E |\n  a: b\n  kubectl apply -f -\n";
         let steps = Case::read("get", "x", script).steps();
         let of = |mark, text: &str| Step { mark, text: text.to_owned() };
         assert_eq!(

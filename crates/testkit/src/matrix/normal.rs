@@ -40,6 +40,7 @@ static ALWAYS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         Rule::new(r"Handling connection for \d+", "Handling connection for <port>"),
         Rule::new(r#"("metadata":\{"resourceVersion":)"\d+""#, "$1<revision>"),
         Rule::new(r"/tmp/(LIVE|MERGED)-\d+", "/tmp/$1-<random>"),
+        Rule::new(r#"(start exec )"[0-9a-f]{64}""#, "$1<id>"),
         Rule::new(r"[EWI]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ ", "<log> "),
         Rule::new(r#"("?auditID"?: ?)"[0-9a-f-]{36}""#, "$1<id>"),
     ]

@@ -96,8 +96,8 @@ runs (ages, local ports, and for objects that each side made itself also identit
 
 | sign | meaning |
 |---|---|
-| ✓ n | n cases: every command works, and is the same |
-| = n | n cases: the same, some commands being refused by Kubernetes or unknown to this client, as they are past Teleport |
+| ✓ n | n cases: the same, and everything that should succeed does |
+| = n | n cases: the same, but some command does not work past Teleport either: Kubernetes forbids it, or this client has no such command |
 | Δ n | n cases: differs on purpose, as listed below |
 | ✗ n | n cases: differs, and should not |
 | – | nothing to run: this client was not there |

@@ -9,9 +9,9 @@ use crate::process::Ended;
 /// What the comparison says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Everything succeeded and is the same.
+    /// The same, and everything that should succeed does.
     Works,
-    /// The same, and some step is refused, unknown to the client or without what it needs: direct says so too.
+    /// The same, but some command does not work past Teleport either: refused to this user, or unknown to this client.
     SaysTheSame,
     /// The same but for the differences that policy makes on purpose.
     Declared,
@@ -39,31 +39,15 @@ pub(super) enum Strictness {
 
 /// Compares step by step; the first failure ends it.
 pub(super) fn verdict(case: &Case, steps: &[Compared], strictness: Strictness) -> Verdict {
-    let mut verdict = Verdict::Works;
-    for compared in steps {
-        if let Some(problem) = problem(case, compared, strictness) {
-            return Verdict::Failed(problem);
-        }
-        let step = match compared.step.mark {
-            Mark::Differs => Verdict::Declared,
-            Mark::Fails => Verdict::SaysTheSame,
-            Mark::Same if compared.direct.code != 0 => Verdict::SaysTheSame,
-            Mark::Same | Mark::Quiet => Verdict::Works,
-        };
-        if rank(&step) > rank(&verdict) {
-            verdict = step;
-        }
+    if let Some(problem) = steps.iter().find_map(|compared| problem(case, compared, strictness)) {
+        return Verdict::Failed(problem);
     }
-    verdict
-}
-
-fn rank(verdict: &Verdict) -> u8 {
-    match verdict {
-        Verdict::Works => 0,
-        Verdict::SaysTheSame => 1,
-        Verdict::Declared => 2,
-        Verdict::Failed(_) | Verdict::Skipped(_) => 3,
+    let of = |mark| steps.iter().filter(move |compared| compared.step.mark == mark);
+    if of(Mark::Differs).next().is_some() {
+        return Verdict::Declared;
     }
+    let (worked, refused): (Vec<_>, Vec<_>) = of(Mark::Same).partition(|compared| compared.direct.code == 0);
+    if worked.is_empty() || !refused.is_empty() { Verdict::SaysTheSame } else { Verdict::Works }
 }
 
 fn problem(case: &Case, compared: &Compared, strictness: Strictness) -> Option<String> {
@@ -113,6 +97,8 @@ mod tests {
         let case = Case::read("g", "n", "");
         assert_eq!(of(&case, &compared("a", (0, "x"), (0, "x"))), Verdict::Works);
         assert_eq!(of(&case, &compared("- a", (1, "x"), (1, "x"))), Verdict::SaysTheSame);
+        let both = [compared("a", (0, "x"), (0, "x")), compared("- a", (1, "x"), (1, "x"))].into_iter().flatten();
+        assert_eq!(of(&case, &both.collect::<Vec<_>>()), Verdict::Works);
     }
 
     #[test]

@@ -58,9 +58,10 @@ kubectl delete -f resting.yaml
         "prune",
         r#"
 @ for i in 1 2 3; do printf "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p$i, labels: {set: p}}\n" >p$i.yaml; done
-kubectl apply -f p1.yaml -f p2.yaml -f p3.yaml -l set=p --prune --prune-whitelist=core/v1/ConfigMap 2>&1 | grep -v deprecated
-kubectl apply -f p1.yaml -f p2.yaml -l set=p --prune --prune-whitelist=core/v1/ConfigMap 2>&1 | grep -v deprecated
-kubectl apply -f p1.yaml -l set=p --prune --prune-allowlist=core/v1/ConfigMap
+kubectl apply -f p1.yaml -f p2.yaml -f p3.yaml -l set=p --prune $(prune_list)
+kubectl apply -f p1.yaml -f p2.yaml -l set=p --prune $(prune_list)
+kubectl apply -f p1.yaml -l set=p --prune $(prune_list) --dry-run=server
+kubectl apply -f p1.yaml -l set=p --prune $(prune_list)
 - kubectl apply -f p1.yaml -l set=p --prune
 kubectl get configmaps -l set=p -o name
 @ kubectl delete configmaps -l set=p
@@ -125,7 +126,7 @@ sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl re
 kubectl replace -f resting.yaml --force --grace-period=0
 kubectl get deployment resting -o json | sed 's/"resourceVersion": "[0-9]*"/"resourceVersion": "1"/' >old.json
 - kubectl replace -f old.json
-kubectl replace --raw /api/v1/namespaces/$NS/configmaps/nope -f - <<<'{"metadata": {"name": "nope"}}' 2>&1 | head -n 1
+- kubectl replace --raw /api/v1/namespaces/$NS/configmaps/nope -f - <<<'{"metadata": {"name": "nope"}}' 2>&1 | head -n 1
 - kubectl replace -f - <<<'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nope"}}'
 @ kubectl delete -f resting.yaml
 "#,

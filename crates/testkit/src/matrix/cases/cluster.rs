@@ -46,7 +46,7 @@ kubectl cluster-info
         r#"
 kubectl auth can-i create pods
 kubectl auth can-i get pods --subresource=log
-kubectl auth can-i '*' deployments.apps
+- kubectl auth can-i '*' deployments.apps
 kubectl auth can-i delete pod/web
 - kubectl auth can-i create nodes
 - kubectl auth can-i '*' '*'
@@ -93,7 +93,6 @@ kubectl config view -o jsonpath='{.kind}'
 kubectl config view -o jsonpath='{.contexts[0].context.namespace}'
 kubectl options | head -n 3
 kubectl completion bash | sha256sum
-kubectl kustomize . 2>&1 | head -c 40
 "#,
     ),
     Case::read("config", "the entries of the kubeconfig", "~ kubectl config view\n~ kubectl config current-context\n")
@@ -105,7 +104,7 @@ kubectl kustomize . 2>&1 | head -c 40
         "proxy",
         "GETs through kubectl proxy",
         r#"
-proxied /version /api/v1/namespaces/$NS/pods/web "/api/v1/namespaces/$NS/configmaps?limit=500" /api/v1/nodes /nope
+proxied /version /api/v1/namespaces/$NS/pods/web "/api/v1/namespaces/$NS/configmaps?limit=500" /api/v1/nodes /api/v1/namespaces/$NS/pods/nope
 proxied /api/v1/namespaces/$NS/pods/done/log /apis /openapi/v3
 "#,
     ),

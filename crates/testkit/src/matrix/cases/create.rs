@@ -79,7 +79,7 @@ kubectl describe svc v1
 kubectl create -f resting.yaml
 - kubectl create -f resting.yaml
 kubectl create -f resting.yaml --dry-run=client -o name
-printf '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "made-"}}' | kubectl create -f - -o name | sed 's/-.....$//'
+printf '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "made-", "labels": {"by": "file"}}}' | kubectl create -f - -o name | sed 's/-.....$//'
 printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\nunknown: 1\n' | kubectl create -f - --validate=false
 - printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\nunknown: 1\n' | kubectl create -f - --validate=true
 - printf 'apiVersion: v1\nkind: Nope\nmetadata: {name: odd}\n' | kubectl create -f -
@@ -87,6 +87,7 @@ printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\nunknown: 1\n' | 
 kubectl create --raw /api/v1/namespaces/$NS/configmaps -f - <<<'{"metadata": {"name": "raw"}}'
 @ kubectl delete -f resting.yaml
 @ kubectl delete configmaps odd raw
+@ kubectl delete configmaps -l by=file
 "#,
     ),
     Case::own(

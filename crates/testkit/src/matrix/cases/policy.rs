@@ -26,7 +26,7 @@ kubectl auth whoami --as=$MATRIX_USER --as-group=$MATRIX_GROUP
 ~ kubectl auth can-i create pods --as=someone-else
 "#,
     )
-    .differs("forbidden", ACTING),
+    .differs("cannot impersonate", ACTING),
     Case::read(
         "--as, --as-group",
         "another group",
@@ -35,7 +35,7 @@ kubectl auth whoami --as=$MATRIX_USER --as-group=$MATRIX_GROUP
 ~ kubectl get configmaps --as=$MATRIX_USER --as-group=$MATRIX_GROUP --as-group=nobody
 "#,
     )
-    .differs("forbidden", ACTING),
+    .differs("cannot impersonate", ACTING),
     Case::read(
         "policy",
         "what a narrow role allows",
@@ -43,7 +43,8 @@ kubectl auth whoami --as=$MATRIX_USER --as-group=$MATRIX_GROUP
 kubectl get pods
 kubectl get configmaps -o yaml
 kubectl get pod web -o json
-kubectl describe configmap settings
+kubectl describe configmap settings --show-events=false
+kubectl logs done
 - timeout 3 kubectl get pods -w
 kubectl api-resources
 kubectl version
@@ -59,7 +60,8 @@ kubectl version
 ~ kubectl get pods -A
 ~ kubectl -n default get pods
 ~ kubectl get deployments
-~ kubectl logs done
+~ kubectl logs deployment/app
+~ kubectl describe configmap settings
 ~ kubectl exec web -c main -- true
 ~ kubectl create configmap nope --from-literal=a=b --dry-run=server
 ~ kubectl label configmap settings a=b --dry-run=server

@@ -152,13 +152,13 @@ kubectl get configmap -w -o name --field-selector metadata.name=watched >seen & 
   for i in $(seq 100); do [ $(wc -l <seen) -ge 4 ] && break; sleep 0.05; done
   kill $watch; wait $watch; cat seen
 @ kubectl create configmap watched --from-literal=a=b
-timeout 20 kubectl get configmap watched -w --output-watch-events -o jsonpath='{.type} {.object.data.a}{"\n"}' >seen & watch=$!
-  wait_for seen ADDED
+timeout 20 kubectl get configmap watched -w --output-watch-events -o jsonpath='{.type} {.object.data.a}{"\n"}' >seen2 & watch=$!
+  wait_for seen2 ADDED
   kubectl patch configmap watched -p '{"data": {"a": "c"}}' >/dev/null
-  wait_for seen MODIFIED
+  wait_for seen2 MODIFIED
   kubectl delete configmap watched >/dev/null
-  wait_for seen DELETED
-  kill $watch; wait $watch; cat seen
+  wait_for seen2 DELETED
+  kill $watch; wait $watch; cat seen2
 "#,
     )
     .basic(),
@@ -228,7 +228,6 @@ kubectl explain cronjobs.spec
 - kubectl explain nosuchkinds
 "#,
     ),
-    Case::read("explain", "a basic kind", "kubectl explain pod.spec\n").basic(),
     Case::read(
         "events",
         "of the namespace",
