@@ -59,8 +59,16 @@ impl Child {
     ///
     /// # Errors
     /// When it cannot be waited for.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(self) -> Result<()> {
         crate::system::run(Command::new("kill").arg(self.id().to_string()))?;
+        self.wait()
+    }
+
+    /// Waits for a program that was told to end.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) fn wait(mut self) -> Result<()> {
         self.process.wait()?;
         Ok(())
     }

@@ -39,7 +39,7 @@ http {{
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   keepalive_requests 1000000000; keepalive_timeout 1h; http2_max_concurrent_streams 1000;
   map $http_upgrade $connection_upgrade {{ default Upgrade; '' ''; }}
-  upstream api {{ server {upstream}; keepalive 128; keepalive_requests 1000000000; keepalive_timeout 1h; }}
+  upstream api {{ server {upstream}; keepalive 4096; keepalive_requests 1000000000; keepalive_timeout 1h; }}
   server {{
     listen {address} ssl http2 backlog=4096;
     ssl_certificate {server_pem}; ssl_certificate_key {server_key};

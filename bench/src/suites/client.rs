@@ -32,7 +32,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Section>> {
     };
     let version = || {
         let mut command = ours.tsh_command();
-        command.arg("version");
+        command.arg("--version");
         command
     };
     let kubectl = |kubeconfig: &Path| {
@@ -45,7 +45,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Section>> {
     let mut rows = Vec::new();
     let [warm, floor] = in_turns(RUNS, [&credentials, &version])?;
     rows.push(Row::new("tsh kube credentials, warm", "teleport", walls(&warm)));
-    rows.push(Row::new("tsh version: the process alone", "teleport", walls(&floor)));
+    rows.push(Row::new("tsh --version: the process alone", "teleport", walls(&floor)));
     rows.push(parallel(&credentials)?);
     let [plain, ours] = in_turns(KUBECTL_RUNS, [&|| kubectl(&direct), &|| kubectl(&through)])?;
     rows.push(Row::new("kubectl get --raw", "direct", walls(&plain)));

@@ -41,7 +41,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Section>> {
     Ok(vec![
         section("small", "Small GET", small_rows, bench.lasts, "one pod of 1.5 KB, keep-alive, closed loop".to_owned()),
         section("one", "Small GET, one connection", one, bench.lasts / 2, "the same, one request at a time".to_owned()),
-        section("list", "List of 1.1 MB", list, bench.lasts, "760 pods, passed through as they are".to_owned()),
+        section("list", "List of 1.1 MB", list, bench.lasts, "740 pods, passed through as they are".to_owned()),
         section(
             "open",
             "Small GET at a set rate",

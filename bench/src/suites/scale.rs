@@ -40,7 +40,7 @@ async fn roles(bench: &Bench) -> Result<Section> {
 async fn connections(bench: &Bench) -> Result<Section> {
     let ours = Ours::start(&bench.place, &bench.upstream, "connections", Options { roles: 1, held: 1 })?;
     let peers = [Peer::nginx(&bench.place, &bench.upstream)?, Peer::of_ours(&ours, &ours.kubeconfig()?)?];
-    let plan = |connections| Plan::closed(POD, connections, bench.lasts / 2);
+    let plan = |connections| Plan::closed(POD, connections, bench.lasts);
     let cases: Vec<_> =
         peers.iter().flat_map(|peer| CONNECTIONS.map(|connections| (peer, plan(connections)))).collect();
     let samples = best_of(bench.rounds.min(2), &cases, bench.upstream.pid).await?;

@@ -48,6 +48,11 @@ pub(crate) async fn serve(certificates: &Certificates) -> Result<()> {
     let config = tls_config(certificates)?;
     let listener = Listener::bind("127.0.0.1:0").await?;
     println!("{}", listener.addr());
+    match accept(listener, config).await {}
+}
+
+/// Serves on a listener for ever.
+async fn accept(listener: Listener, config: Arc<ServerConfig>) -> Infallible {
     let shared = Arc::new(Shared { answers: Answers::make(), tasks: TaskGroup::new("upstream") });
     loop {
         let conn = listener.accept().await;
@@ -56,7 +61,7 @@ pub(crate) async fn serve(certificates: &Certificates) -> Result<()> {
 }
 
 /// Takes clients with a certificate of ours, and without one: proxies prove themselves by certificate or token.
-fn tls_config(certificates: &Certificates) -> Result<Arc<ServerConfig>> {
+pub(crate) fn tls_config(certificates: &Certificates) -> Result<Arc<ServerConfig>> {
     let read = |name: &str| std::fs::read(certificates.file(name)).with_context(|| format!("cannot read {name}"));
     let mut roots = RootCertStore::empty();
     for authority in pem::certificates(&read("ca.pem")?)? {
@@ -152,4 +157,66 @@ fn exec(shared: &Shared, request: &mut Request<Incoming>) -> Reply {
     reply.headers_mut().insert(header::UPGRADE, protocol);
     reply.headers_mut().insert("x-stream-protocol-version", HeaderValue::from_static("v4.channel.k8s.io"));
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::{
+        load::{Load, Plan},
+        target::{Protocol, Target},
+    };
+
+    /// An upstream in this process, and how to reach it.
+    async fn served() -> (TaskGroup, Target) {
+        let dir = tempfile::tempdir().unwrap();
+        let certificates = Certificates::make(dir.path()).unwrap();
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        let kubeconfig = certificates.kubeconfig("bench", &listener.addr().to_string()).unwrap();
+        let (config, tasks) = (tls_config(&certificates).unwrap(), TaskGroup::new("test"));
+        tasks.spawn("upstream", async move { drop(accept(listener, config).await) });
+        (tasks, Target::from_kubeconfig(&kubeconfig).unwrap())
+    }
+
+    #[tokio::test]
+    async fn both_loops_count_each_request_once_over_both_protocols() {
+        let (_tasks, target) = served().await;
+        let second = Duration::from_secs(1);
+        let closed = Plan { most: 100, ..Plan::closed(POD, 4, second * 60) };
+        let open = Plan { most: 50, ..Plan::closed(POD, 4, second) }.at_rate(1000.0);
+        for plan in [closed.clone(), closed.over_http2(3), open.clone(), open.over_http2(3)] {
+            let most = plan.most;
+            let outcome = Load::prepare(&target, plan).await.unwrap().run().await.unwrap();
+            assert_eq!(outcome.requests(), most);
+            assert!(outcome.bytes > most * 1000, "{} bytes", outcome.bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_other_than_200_fails_the_load() {
+        let (_tasks, target) = served().await;
+        let plan = Plan::closed("/api/v1/nothing", 1, Duration::from_secs(1));
+        let error = Load::prepare(&target, plan).await.err().expect("it is refused");
+        assert!(format!("{error:#}").contains("404"), "{error:#}");
+    }
+
+    #[tokio::test]
+    async fn exec_sends_the_bytes_that_were_asked_for() {
+        let (_tasks, target) = served().await;
+        target.connect(Protocol::Http1).await.unwrap().exec(EXEC, 100_000).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_watch_begins_with_an_event_and_goes_on() {
+        let (_tasks, target) = served().await;
+        let mut sender = target.connect(Protocol::Http2).await.unwrap();
+        let path = format!("{LIST}?watch=true&labelSelector=every-ms%3D1");
+        let mut body = sender.open(&path).await.unwrap().into_body();
+        for _ in 0..3 {
+            let event = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(event.starts_with(b"{\"type\":\"MODIFIED\"") && event.ends_with(b"\n"));
+        }
+    }
 }
