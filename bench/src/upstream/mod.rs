@@ -176,7 +176,7 @@ mod tests {
         let listener = Listener::bind("127.0.0.1:0").await.unwrap();
         let kubeconfig = certificates.kubeconfig("bench", &listener.addr().to_string()).unwrap();
         let (config, tasks) = (tls_config(&certificates).unwrap(), TaskGroup::new("test"));
-        tasks.spawn("upstream", async move { drop(accept(listener, config).await) });
+        tasks.spawn("upstream", async move { match accept(listener, config).await {} });
         (tasks, Target::from_kubeconfig(&kubeconfig).unwrap())
     }
 
