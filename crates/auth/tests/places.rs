@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{Cluster, JOIN_TOKEN, config, start_time};
 use teleport_auth::Limits;
@@ -10,10 +10,10 @@ use teleport_net::{ClientAddr, Conn, Remote, TlsConn};
 use teleport_pki::{ServerName, tls};
 use teleport_runtime::Clock;
 use teleport_types::{
-    ServiceKind,
+    KubeClusterName, ServiceKind,
     sni::{ALPN_AUTH, InternalName},
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -114,4 +114,29 @@ async fn a_certificate_from_before_a_service_joined_as_something_else_gets_nothi
     let heartbeat = teleport_api::messages::service::KubeHeartbeat { node_name: "x".to_owned(), clusters: Vec::new() };
     let refused = common::refusal(first.client.announce_kube(&heartbeat).await);
     assert!(refused.message.contains("joined as something else"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_asking_for_what_nobody_serves_is_made_to_connect_again() {
+    let limits = Limits { answer_stay: Duration::from_millis(100), ..Limits::default() };
+    let cluster = cluster(limits).await;
+    let alice = cluster.login("alice").await;
+    let host = InternalName::kube(&KubeClusterName::parse("prod").expect("a name"), cluster.auth.cluster()).host();
+    for alpn in [tls::ALPN_H2, tls::ALPN_HTTP1] {
+        let config =
+            tls::internal_client(&cluster.auth.trust(), Some(Arc::clone(&alice.certificate)), &[alpn], &cluster.clock);
+        let name = ServerName::try_from(host.clone()).expect("a host name");
+        let mut conn = teleport_net::tls::connect(cluster.connect(), config, name, PATIENCE)
+            .await
+            .expect("the name's own certificate");
+        if alpn == tls::ALPN_HTTP1 {
+            conn.write_all(b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+        } else {
+            conn.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("written");
+        }
+        let mut said = Vec::new();
+        tokio::time::timeout(PATIENCE, conn.read_to_end(&mut said)).await.expect("it ends").ok();
+        let wanted: &[u8] = if alpn == tls::ALPN_HTTP1 { b"HTTP/1.1 404" } else { b"\x07\0\0\0\0\0" };
+        assert!(said.windows(wanted.len()).any(|part| part == wanted), "an answer, or GOAWAY: {said:?}");
+    }
 }

@@ -121,6 +121,7 @@ impl Server {
                         Ok::<_, std::convert::Infallible>(answer::answer(&core, &asked, &head).await)
                     }
                 });
+                let allowance = Allowance { stay: Some(self.core.config.limits.answer_stay), ..allowance };
                 session::serve(conn, service, allowance, stop).await;
             }
             // Our own name, or none that means somebody else: the certificate was auth's.

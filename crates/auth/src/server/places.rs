@@ -28,6 +28,9 @@ pub struct Limits {
     pub services: usize,
     /// How long a connection may last that proves nothing.
     pub guest_stay: Duration,
+    /// How long a connection may last that asks for a Kubernetes cluster which nobody serves: clients keep what they have,
+    /// and only a new connection can find out that somebody serves it now.
+    pub answer_stay: Duration,
     /// How long any connection may wait with its first request.
     pub first_request: Duration,
 }
@@ -41,6 +44,7 @@ impl Default for Limits {
             users_of_a_network: 1024,
             services: 12_000,
             guest_stay: Duration::from_secs(120),
+            answer_stay: Duration::from_secs(5),
             first_request: Duration::from_secs(30),
         }
     }
