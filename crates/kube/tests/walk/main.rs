@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "the support module is shared by the files of one test")]
 
 mod audit;
+mod floods;
 mod framing;
 mod identity;
 mod live;

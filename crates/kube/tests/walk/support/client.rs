@@ -51,6 +51,12 @@ impl Raw {
         self.conn.flush().await.expect("flushed");
     }
 
+    /// Writes what the far end may stop taking.
+    pub async fn offer(&mut self, text: &str) {
+        let _ = self.conn.write_all(text.replace('\n', "\r\n").as_bytes()).await;
+        let _ = self.conn.flush().await;
+    }
+
     /// Reads until the text is there and returns everything up to its end.
     pub async fn until(&mut self, wanted: &str) -> String {
         let read = async {

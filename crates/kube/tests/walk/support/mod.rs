@@ -3,6 +3,7 @@
 pub mod api;
 mod auth;
 mod client;
+pub mod frames;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
