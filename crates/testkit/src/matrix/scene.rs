@@ -76,11 +76,7 @@ impl<'a> Scene<'a> {
     fn fill_shared_namespace(&self) -> Result<()> {
         let shared = self.shared();
         self.admin(&["create", "namespace", &shared], "")?;
-        let mut objects = self.target.fill(SHARED, &shared, self.port);
-        if !self.target.is_real() {
-            // The simulator runs no deployments' pods.
-            objects = objects.replace("name: app,", "name: app,").to_owned();
-        }
+        let objects = self.target.fill(SHARED, &shared, self.port);
         self.admin(&["-n", &shared, "apply", "-f", "-"], &objects)?;
         if self.target.is_real() {
             let in_shared = |args: &[&str]| self.admin(&[&["-n", &shared], args].concat(), "");
@@ -193,7 +189,11 @@ impl Stand<'_> {
     fn write_kubeconfig(&self, path: &Path, who: (&str, &str), way: Way, namespace: &str) -> Result<()> {
         let (user, group) = who;
         match way {
-            Way::Direct => std::fs::write(path, acting_as(&self.scene.admin, user, &[group.to_owned()])?)?,
+            Way::Direct => {
+                let text = acting_as(&self.scene.admin, user, &[group.to_owned()])?;
+                // As `tsh` does it; helm warns when others can read a kubeconfig.
+                teleport_runtime::atomic_file::write(path, text.as_bytes(), 0o600)?;
+            }
             Way::Through => {
                 std::fs::copy(self.scene.login(user), path).context("copy the kubeconfig of tsh")?;
             }

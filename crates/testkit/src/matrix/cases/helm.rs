@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
         r#"
 helm install twenty chart --wait --timeout 50s --description first
 helm list
-helm status twenty
+helm status twenty | sort
 kubectl get all,configmaps,secrets,serviceaccounts,roles,rolebindings,ingresses,networkpolicies,pdb -l app.kubernetes.io/managed-by=Helm -o name | wc -l
 helm upgrade twenty chart --set greeting=bye --set replicas=2 --wait --timeout 55s
 kubectl get configmap twenty-3 -o jsonpath='{.data}'
@@ -41,11 +41,11 @@ kubectl get configmaps,services,deployments,cronjobs -l app.kubernetes.io/manage
         "other ways in",
         r#"
 helm upgrade --install other chart --set replicas=0
-helm upgrade --install other chart --set replicas=0 --dry-run=server 2>&1 | grep -c ^kind:
+helm upgrade --install other chart --set replicas=0 --dry-run 2>&1 | grep -c ^kind:
 - helm install other chart
 - helm upgrade missing chart
-- helm install broken chart --set image='[' --dry-run=server
-helm list --all -o yaml
+- helm install broken chart --set image='[' --dry-run
+helm list -o yaml
 kubectl get deployment other -o jsonpath='{.metadata.annotations}'
 helm uninstall other --keep-history
 helm history other
