@@ -1,7 +1,7 @@
 # The commands of this repository. `make help` lists them; each is a script or one cargo command, so nothing is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check tools bench
+.PHONY: help build demo test check tools bench soak
 
 help: ## lists the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,3 +23,6 @@ tools: ## installs what the tests need and nothing else
 
 bench: ## measures us beside nginx and kubectl proxy, and writes docs/performance.md (five minutes on an idle machine)
 	@scripts/bench
+
+soak: ## holds 10 000 watches through restarts, renewals and bad clients (SOAK_MINUTES=10), and writes docs/performance/soak.md
+	@scripts/soak

@@ -15,6 +15,7 @@ use crate::{
     peers::{Options, Ours, Peer, Place, Upstream},
     report,
     results::Results,
+    soak::{self, Soak, UpstreamArgs},
     suites::{self, Bench},
     system::{self, Machine},
     upstream::{self, LIST, POD},
@@ -33,6 +34,8 @@ enum Command {
     Run(Run),
     /// Send one load through our proxy, for a profiler; prints the proxy's process id first.
     Load(LoadArgs),
+    /// Hold thousands of watches while everything around them breaks, and see whether anything is lost or stays.
+    Soak(Soak),
     /// Serve the static upstream; a run starts it itself.
     #[command(hide = true)]
     Upstream {
@@ -40,6 +43,9 @@ enum Command {
         #[arg(long)]
         dir: PathBuf,
     },
+    /// Serve the soak's upstream; a soak starts it itself.
+    #[command(hide = true)]
+    SoakUpstream(UpstreamArgs),
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +120,8 @@ pub(crate) fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Run(args) => runtime.block_on(run(&args)),
         Command::Load(args) => runtime.block_on(load(&args)),
+        Command::Soak(args) => runtime.block_on(soak::run(&args)),
+        Command::SoakUpstream(args) => runtime.block_on(soak::serve_upstream(args)),
         Command::Upstream { dir } => runtime.block_on(upstream::serve(&Certificates::at(&dir))),
     }
 }

@@ -12,6 +12,7 @@ mod measure;
 mod peers;
 mod report;
 mod results;
+mod soak;
 mod suites;
 mod system;
 mod target;

@@ -1,0 +1,129 @@
+//! `docs/performance/soak.md`: what was done, what must hold and does, and the daemon before, during and after.
+
+use std::{fmt::Write as _, time::Duration};
+
+use super::{
+    samples::Vitals,
+    steps::{MARGIN, Outcome, Plan, Step},
+    tally::USERS,
+};
+use crate::system::Machine;
+
+/// What stands around the figures.
+pub(super) struct About {
+    pub(super) machine: Machine,
+    /// Load average at the start.
+    pub(super) load: f64,
+    pub(super) command: String,
+    /// Whether the daemon was built without optimisation.
+    pub(super) debug: bool,
+}
+
+/// Renders the section.
+pub(super) fn render(about: &About, plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = String::from("# Soak\n\nWritten by `make soak`; do not edit.\n\n");
+    text.push_str(&said(about, plan));
+    text.push_str("\n![The soak over time](soak.svg)\n\n## What must hold\n\n");
+    for check in &outcome.checks {
+        let _ = writeln!(text, "- {} {}", if check.holds { "yes:" } else { "**NO**:" }, check.what);
+    }
+    text.push_str("\n## Steps\n\n");
+    text.push_str(&steps(outcome));
+    text.push_str("\n## The daemon\n\n");
+    text.push_str(&daemon(outcome));
+    text.push_str(METHOD);
+    text
+}
+
+fn said(about: &About, plan: &Plan) -> String {
+    let machine = &about.machine;
+    let build = if about.debug { "debug build" } else { "release build" };
+    format!(
+        "{} watches through one daemon ({build}: auth, proxy and kubernetes services), each with an event every {:.1} s. Command \
+         `{}`, on {} at commit {}: {}, {} cores, {:.0} GiB, {}, Linux {}; load average {:.1} at the start, the machine shared with \
+         the clients, the upstream and others.\n",
+        plan.watches,
+        plan.pace.0.as_secs_f64(),
+        about.command,
+        machine.date,
+        machine.commit,
+        machine.processor,
+        machine.cores,
+        machine.memory_gib,
+        machine.system,
+        machine.kernel,
+        about.load,
+    )
+}
+
+fn steps(outcome: &Outcome) -> String {
+    let mut text = String::from(
+        "| | step | s | events | missed | watches ended | opened | refused attempts | event delay p50, p99, max (ms) | small request \
+         p99, max (ms) | failed |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (index, step) in outcome.steps.iter().enumerate() {
+        let Step { counts, lateness, .. } = step;
+        let ended: u64 = USERS.into_iter().map(|user| counts.ended.of(user)).sum();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.0} | {} | {} | {ended} | {} | {} | {}, {}, {} | {}, {} | {} of {} |",
+            index + 1,
+            step.name,
+            (step.to - step.from).as_secs_f64(),
+            counts.events,
+            counts.missed,
+            counts.opened,
+            counts.refused,
+            millis(lateness.events.quantile(0.5)),
+            millis(lateness.events.quantile(0.99)),
+            millis(lateness.events.quantile(1.0)),
+            millis(lateness.answers.quantile(0.99)),
+            millis(lateness.answers.quantile(1.0)),
+            counts.failed,
+            counts.asked,
+        );
+    }
+    text
+}
+
+fn millis(span: Duration) -> String {
+    let millis = span.as_secs_f64() * 1e3;
+    if millis < 10.0 { format!("{millis:.1}") } else { format!("{millis:.0}") }
+}
+
+fn daemon(outcome: &Outcome) -> String {
+    let (start, busy, end) = (&outcome.start, &outcome.busy, &outcome.end);
+    let mut text = String::from("| | fresh start | all watches open | at rest | margin |\n|---|---|---|---|---|\n");
+    let mebibytes = |vitals: &Vitals| format!("{:.0}", vitals.resident_mib);
+    let _ = writeln!(
+        text,
+        "| memory, MiB | {} | {} | {} | +{} |",
+        mebibytes(start),
+        mebibytes(busy),
+        mebibytes(end),
+        mebibytes(&MARGIN)
+    );
+    type Row = (&'static str, fn(&Vitals) -> usize);
+    let rows: [Row; 5] = [
+        ("descriptors", |vitals| vitals.descriptors),
+        ("threads", |vitals| vitals.threads),
+        ("tasks", |vitals| vitals.tasks),
+        ("connections of clients", |vitals| vitals.connections),
+        ("requests under way", |vitals| vitals.requests),
+    ];
+    for (name, of) in rows {
+        let _ = writeln!(text, "| {name} | {} | {} | {} | +{} |", of(start), of(busy), of(end), of(&MARGIN));
+    }
+    text
+}
+
+const METHOD: &str = "
+## How
+
+Clients and upstream are programs of `bench/`; changes are numbered, and the number tells when it was due, so a gap is a missed
+change and the clock says how late each came. Changes that a watch catches up on after it was opened again count as events and not
+as delays. Watches run over HTTP/2, 200 on a connection; one connection in eight uses certificates of one minute that are renewed
+all through the run, one in eight is the user whose role is taken away. The upstream believes one token only, the one in the file
+as of each request. The daemon at rest is the one that was started after the SIGKILL; the fresh start is the first one, before
+anybody came. Readers who stand still open watches that are sent bytes without end and read nothing.
+";
