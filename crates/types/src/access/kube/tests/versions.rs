@@ -281,7 +281,7 @@ fn null_is_not_a_way_to_leave_a_field_out() {
     }
     for version in VERSIONS {
         for (field, expected) in
-            [("kubernetes_labels", "expected mapping"), ("kubernetes_resources", "expected sequence")]
+            [("kubernetes_labels", "fields are expected"), ("kubernetes_resources", "a list is expected")]
         {
             let text = refusal(version, &format!("{{allow: {{kubernetes_groups: [g], {field}: }}}}"));
             assert!(text.contains(expected), "{version}: {text}");
