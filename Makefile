@@ -1,7 +1,7 @@
 # The commands of this repository. `make help` lists them; each is a script or one cargo command, so nothing is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check tools bench soak
+.PHONY: help build demo test check tools bench soak man
 
 help: ## lists the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,3 +26,7 @@ bench: ## measures us beside nginx and kubectl proxy, and writes docs/performanc
 
 soak: ## holds 10 000 watches through restarts, renewals and bad clients (SOAK_MINUTES=10), and writes docs/performance/soak.md
 	@scripts/soak
+
+man: build ## writes the man pages of teleport, tctl and tsh into target/man
+	@target/debug/teleport man target/man
+	@target/debug/tsh man target/man

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use teleport::{cli, run};
+use teleport::run;
 
 fn main() -> ExitCode {
-    run::main(cli::parse())
+    run::main(std::env::args_os())
 }

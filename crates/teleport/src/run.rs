@@ -1,31 +1,39 @@
 //! Runs one command of the program and turns its end into an exit code.
 
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    cli::{Command, ConfigureArgs, StartArgs, Teleport, print_completion},
+    cli::{self, Asked, Command, ConfigureArgs, StartArgs},
     config::{self, Config, template},
     ctl,
     logging::{self, Verbosity},
+    man,
+    output::{line, one_line, print},
 };
+use teleport_terminal::escape;
 
-/// Runs the command; an error is one line `ERROR: what happened; what to do`.
-pub fn main(teleport: Teleport) -> ExitCode {
-    let debug = matches!(&teleport.command, Command::Ctl(tctl) if tctl.place.debug);
-    match dispatch(teleport.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ERROR: {}", one_line(&error));
-            if debug {
-                for cause in error.chain() {
-                    eprintln!("  caused by: {cause}");
-                }
-            }
-            ExitCode::FAILURE
+/// Runs the program; an error is one line `ERROR: what happened; what to do`, and the exit code 1.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (result, debug) = match cli::parse(args) {
+        Asked::Run(teleport) => {
+            let debug = matches!(&teleport.command, Command::Ctl(tctl) if tctl.place.debug);
+            (dispatch(teleport.command), debug)
         }
+        Asked::Show(text) => (print(&text), false),
+        Asked::Nothing(help) => {
+            let shown = print(&help);
+            (shown.and(Err(anyhow::anyhow!("there is no command; choose one of the above"))), false)
+        }
+        Asked::Wrong(what, hint) => (Err(anyhow::anyhow!("{what}; {hint}")), false),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("ERROR: {}", one_line(&error));
+    for cause in error.chain().filter(|_| debug) {
+        eprintln!("  because: {}", escape(&cause.to_string()));
     }
+    ExitCode::FAILURE
 }
 
 fn dispatch(command: Command) -> Result<()> {
@@ -34,27 +42,10 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Configure(args) => configure(&args),
         Command::Status(args) => runtime()?.block_on(crate::status::run(&args)),
         Command::Ctl(tctl) => runtime()?.block_on(ctl::run(tctl)),
-        Command::Version => {
-            println!("teleport {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
-        Command::Completion { shell } => {
-            print_completion(shell);
-            Ok(())
-        }
+        Command::Version => line(concat!("teleport ", env!("CARGO_PKG_VERSION"))),
+        Command::Completion { shell } => print(&cli::teleport_completion(shell)),
+        Command::Man { folder } => man::write(&folder),
     }
-}
-
-/// Joins an error and its causes into one line, each said once.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for cause in error.chain() {
-        let text = cause.to_string().replace(['\n', '\r'], " ");
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-    }
-    parts.join(": ")
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -84,28 +75,15 @@ fn start_config(args: &StartArgs) -> Result<Config> {
 fn configure(args: &ConfigureArgs) -> Result<()> {
     if let Some(file) = &args.test {
         config::load(file)?;
-        println!("OK {}", file.display());
-        return Ok(());
+        return line(&format!("OK {}", file.display()));
     }
     let text = template::render(&template::Choices {
         cluster_name: args.cluster_name.clone(),
-        public_addr: args.public_addr.clone(),
+        public_addr: args.public_addr.as_deref().map(config::PublicAddr::parse).transpose()?,
         data_dir: args.data_dir.clone(),
         cert_file: args.cert_file.clone(),
         key_file: args.key_file.clone(),
+        kubeconfig: args.kubeconfig.clone(),
     });
-    print!("{text}");
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_is_one_line_and_says_each_cause_once() {
-        let error =
-            anyhow::anyhow!("no such\nfile").context("cannot read x: no such file").context("bad configuration");
-        assert_eq!(one_line(&error), "bad configuration: cannot read x: no such file");
-    }
+    print(&text)
 }

@@ -1,4 +1,4 @@
-//! `teleport status`: do the services of this host run, and are they ready.
+//! `teleport status`: does the auth service of this host run.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -11,6 +11,7 @@ use crate::{
     cli::{Format, StatusArgs},
     config::{self, AuthPlace},
     ctl::SOCKET_NAME,
+    output::print,
 };
 
 #[derive(Serialize)]
@@ -19,6 +20,16 @@ struct Status {
     auth: String,
     cluster: Option<String>,
     version: Option<String>,
+}
+
+impl Status {
+    fn text(&self) -> String {
+        let mut text = format!("Data directory  {}\nAuth service    {}\n", self.data_dir, self.auth);
+        if let (Some(cluster), Some(version)) = (&self.cluster, &self.version) {
+            text += &format!("Cluster         {cluster}\nVersion         {version}\n");
+        }
+        text
+    }
 }
 
 /// Asks and prints; an error when auth should run here and does not answer.
@@ -53,18 +64,11 @@ pub async fn run(args: &StatusArgs) -> Result<()> {
             }
         }
     }
-    match args.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&status)?),
-        Format::Yaml => print!("{}", serde_saphyr::to_string(&status)?),
-        Format::Text => {
-            println!("Data directory  {}", status.data_dir);
-            println!("Auth service    {}", status.auth);
-            if let (Some(cluster), Some(version)) = (&status.cluster, &status.version) {
-                println!("Cluster         {cluster}");
-                println!("Version         {version}");
-            }
-        }
-    }
+    print(&match args.format {
+        Format::Json => serde_json::to_string_pretty(&status)? + "\n",
+        Format::Yaml => serde_saphyr::to_string(&status)?,
+        Format::Text => status.text(),
+    })?;
     match failed {
         Some(error) => bail!("the auth service does not answer: {error}; start it with: teleport start"),
         None => Ok(()),

@@ -1,5 +1,7 @@
 //! What a configuration file may say, and how a wrong one is answered.
 
+#![allow(clippy::panic, reason = "a test that cannot go on should say so at once")]
+
 use teleport::config::{self, AuthPlace, Config, KubeSource, template};
 
 fn error(text: &str) -> String {
@@ -13,8 +15,8 @@ fn good(text: &str) -> Config {
 #[test]
 fn the_printed_file_is_a_valid_one() {
     let text = template::render(&template::Choices {
-        cluster_name: Some("main".to_owned()),
-        public_addr: Some("teleport.example.com:443".to_owned()),
+        cluster_name: Some(teleport_types::ClusterName::parse("main").expect("name")),
+        public_addr: Some(config::PublicAddr::parse("teleport.example.com:443").expect("address")),
         ..template::Choices::default()
     });
     let config = good(&text);

@@ -2,12 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::escape;
 
 /// Lays rows out below a heading. Cells are escaped here.
 pub fn render<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    text_of(fill(heading, rows))
+}
+
+/// The same; where the terminal is too narrow only the last column, which holds the most, is wrapped.
+pub fn render_wrapping_last<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = fill(heading, rows);
+    let widths = table.column_max_content_widths();
+    let fixed: u16 = widths.iter().take(N.saturating_sub(1)).map(|width| width + 1).sum();
+    if table.width().is_none_or(|width| fixed + LEAST < width) {
+        for column in table.column_iter_mut().take(N.saturating_sub(1)) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    text_of(table)
+}
+
+/// What the last column must have, in characters, for the others to stay whole.
+const LEAST: u16 = 16;
+
+/// Returns how many columns the terminal has; `None` when stdout is none.
+pub fn width() -> Option<u16> {
+    Table::new().width()
+}
+
+fn fill<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
     let mut table = Table::new();
     let gap = ContentLineStyle::none().junction(' ');
     let rule = LineStyle::none().fill('-').junction(' ');
@@ -20,6 +45,10 @@ pub fn render<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item =
     for column in table.column_iter_mut() {
         column.set_padding((0, 0));
     }
+    table
+}
+
+fn text_of(table: Table) -> String {
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     format!("{}\n", lines.join("\n"))
 }

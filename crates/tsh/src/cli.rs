@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{FalseyValueParser, PossibleValue},
+};
 use teleport_types::{ClusterName, KubeClusterName, UserName};
 
 /// Log in once, then kubectl works as yourself.
@@ -67,24 +70,35 @@ pub enum Command {
     #[command(after_help = LOGIN_EXAMPLES)]
     Login(LoginArgs),
     /// End the login, remove its keys and give the kubeconfig back
+    #[command(after_help = LOGOUT_EXAMPLES)]
     Logout,
     /// Show who you are logged in as, where, and for how long
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(FormatArgs),
     /// List the Teleport clusters
+    #[command(after_help = CLUSTERS_EXAMPLES)]
     Clusters(ListArgs),
     /// List Kubernetes clusters and choose one for kubectl
-    #[command(subcommand)]
+    #[command(subcommand, after_help = KUBE_EXAMPLES)]
     Kube(KubeCommand),
     /// Print environment variables for the current login
     #[command(after_help = ENV_EXAMPLES)]
     Env(EnvArgs),
     /// Print the version of tsh and of the proxy
+    #[command(after_help = VERSION_EXAMPLES)]
     Version(VersionArgs),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
         /// Which shell.
         shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder; made when it is not there.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -93,6 +107,32 @@ const LOGIN_EXAMPLES: &str = "Examples:
   tsh login --proxy=teleport.example.com --ca-pin=sha256:4d5f...   sure of the cluster
   tsh login --ttl=60                                               for an hour only
   tsh login --user=ci < password.txt                               without a terminal";
+
+const LOGOUT_EXAMPLES: &str = "Examples:
+  tsh logout                                from everywhere
+  tsh logout --proxy=teleport.example.com   from one proxy";
+
+const STATUS_EXAMPLES: &str = "Examples:
+  tsh status
+  tsh status --format=json | jq -r .active.valid_until
+  tsh status > /dev/null || tsh login       in scripts: the exit code says whether the login holds";
+
+const CLUSTERS_EXAMPLES: &str = "Examples:
+  tsh clusters
+  tsh clusters --quiet";
+
+const KUBE_EXAMPLES: &str = "Examples:
+  tsh kube ls
+  tsh kube login staging";
+
+const KUBE_LS_EXAMPLES: &str = "Examples:
+  tsh kube ls
+  tsh kube ls --quiet | fzf | xargs tsh kube login
+  tsh kube ls --format=json | jq -r '.[] | select(.labels.env == \"prod\") | .kube_cluster_name'";
+
+const VERSION_EXAMPLES: &str = "Examples:
+  tsh version
+  tsh version --client                      without asking the proxy";
 
 const ENV_EXAMPLES: &str = "Examples:
   eval \"$(tsh env)\"
@@ -123,7 +163,7 @@ pub struct LoginArgs {
 }
 
 /// The output of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people.
     Text,
@@ -131,6 +171,21 @@ pub enum Format {
     Json,
     /// For programs and people.
     Yaml,
+}
+
+// By hand: the words explain themselves, and a derived one would print a paragraph for each.
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json, Self::Yaml]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+        }))
+    }
 }
 
 /// The flag that chooses the output.
@@ -167,6 +222,7 @@ pub struct ClusterArgs {
 #[derive(Debug, Subcommand)]
 pub enum KubeCommand {
     /// List the Kubernetes clusters you may use
+    #[command(after_help = KUBE_LS_EXAMPLES)]
     Ls {
         /// How to print them.
         #[command(flatten)]

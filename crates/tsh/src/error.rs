@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use teleport_api::ApiError;
 
 use teleport_terminal::escape;
+pub(crate) use teleport_terminal::reason;
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -79,14 +80,9 @@ pub enum Error {
 impl Error {
     /// Makes the error of a file operation named by its verb.
     pub(crate) fn file(verb: &str, path: &Path, source: io::Error) -> Self {
-        let hint = match source.kind() {
-            io::ErrorKind::PermissionDenied => "check who owns it and its mode",
-            io::ErrorKind::StorageFull => "make room on the disk",
-            _ => "check the path",
-        };
         Self::File {
             what: format!("cannot {verb} {}: {}", path.display(), reason(&source)),
-            hint: hint.into(),
+            hint: teleport_terminal::advice(&source).into(),
             source: Some(source.into()),
         }
     }
@@ -146,14 +142,5 @@ impl StdError for Error {
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Self {
         Self::Refused(error)
-    }
-}
-
-/// Says why an operation failed without the number that Rust appends.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error") {
-        Some(at) => text.get(..at).unwrap_or(&text).to_lowercase(),
-        None => text,
     }
 }

@@ -77,12 +77,8 @@ fn usage(error: clap::Error) -> Result<Printed, Error> {
         let failure = Error::usage("there is no command", "choose one of the above");
         return Ok(Printed { text: error.to_string(), failure: Some(failure) });
     }
-    let text = error.to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let mut paragraphs = text.split("\n\n");
-    let what: Vec<&str> = paragraphs.next().unwrap_or_default().lines().map(str::trim).collect();
-    let tip = paragraphs.find_map(|paragraph| paragraph.trim().strip_prefix("tip: "));
-    Err(Error::usage(what.join(" "), tip.unwrap_or("tsh --help shows what there is")))
+    let (what, hint) = teleport_terminal::usage::explain(&error.to_string(), "tsh");
+    Err(Error::usage(what, hint))
 }
 
 fn log_to_stderr() {

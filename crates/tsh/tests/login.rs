@@ -193,6 +193,23 @@ fn several_clusters_are_listed_and_one_is_chosen_by_name() {
 }
 
 #[test]
+fn a_logout_that_cannot_clean_the_kubeconfig_says_so_and_can_be_repeated() {
+    let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
+    fs::write(laptop.kubeconfig(), OWN).expect("write");
+    laptop.tsh_with(&["login", &cluster.proxy(), &cluster.pin()], PASSWORD).ok();
+    let good = fs::read(laptop.kubeconfig()).expect("read");
+    fs::write(laptop.kubeconfig(), "clusters: [a").expect("write");
+    let half = laptop.tsh(&["logout"]).error("is not a kubeconfig");
+    assert!(half.out.starts_with("Logged alice out of 127.0.0.1:"), "{}", half.out);
+    assert!(!laptop.store("keys/127.0.0.1/alice.key").exists());
+
+    fs::write(laptop.kubeconfig(), good).expect("write");
+    laptop.tsh(&["logout"]).ok();
+    assert_eq!(fs::read_to_string(laptop.kubeconfig()).expect("read"), OWN);
+    assert_eq!(laptop.tsh(&["logout"]).ok().out, "You are not logged in.\n");
+}
+
+#[test]
 fn logout_gives_the_kubeconfig_back_and_tells_auth() {
     let (cluster, laptop) = (FakeCluster::start(&["prod"]), Laptop::new());
     fs::write(laptop.kubeconfig(), OWN).expect("write");
@@ -310,10 +327,14 @@ fn a_proxy_that_is_none_is_said_so() {
 #[test]
 fn help_is_as_reviewed() {
     let laptop = Laptop::new();
-    for (name, args) in
-        [("tsh", &["--help"][..]), ("login", &["login", "--help"]), ("kube-ls", &["kube", "ls", "--help"])]
-    {
-        common::assert_golden(&format!("help/{name}.golden.txt"), &laptop.tsh(args).ok().out);
+    let commands =
+        ["", "login", "logout", "status", "clusters", "kube", "kube ls", "kube login", "env", "version", "completion"];
+    for command in commands {
+        let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let name = if command.is_empty() { "tsh".to_owned() } else { command.replace(' ', "-") };
+        let help = laptop.tsh(&args).ok().out;
+        assert!(help.contains("Examples:\n"), "{name}");
+        common::assert_golden(&format!("help/{name}.golden.txt"), &help);
     }
     assert_eq!(
         laptop.tsh(&[]).error("there is no command").out.lines().next(),
@@ -322,6 +343,19 @@ fn help_is_as_reviewed() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(laptop.tsh(&["completion", shell]).ok().out.contains("tsh"));
     }
+}
+
+#[test]
+fn man_pages_are_written_for_every_command_that_people_use() {
+    let laptop = Laptop::new();
+    let folder = laptop.home().join("man");
+    let said = laptop.tsh(&["man", &folder.display().to_string()]).ok();
+    assert!(said.out.contains("tsh.1"), "{}", said.out);
+    let page = |name: &str| fs::read_to_string(folder.join(name));
+    assert!(page("tsh-kube-login.1").expect("a page").contains("Point kubectl at a Kubernetes cluster"));
+    assert!(page("tsh.1").expect("a page").contains("Examples:"));
+    page("tsh-kube-credentials.1").expect_err("hidden");
+    laptop.tsh(&["man", "/proc/no/such"]).error("cannot write man pages into /proc/no/such");
 }
 
 fn walk(path: &Path, visit: &mut impl FnMut(&Path, bool)) {

@@ -37,6 +37,22 @@ pub struct File {
     pub relay_service: Option<Off>,
 }
 
+impl File {
+    /// Returns the section of a service that this version does not have, when one is switched on.
+    pub(super) fn unsupported(&self) -> Option<&'static str> {
+        let sections = [
+            ("ssh_service", &self.ssh_service),
+            ("app_service", &self.app_service),
+            ("db_service", &self.db_service),
+            ("windows_desktop_service", &self.windows_desktop_service),
+            ("discovery_service", &self.discovery_service),
+            ("debug_service", &self.debug_service),
+            ("relay_service", &self.relay_service),
+        ];
+        sections.into_iter().find(|(_, section)| section.as_ref().is_some_and(|off| !off.0)).map(|(name, _)| name)
+    }
+}
+
 /// `teleport:`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -164,9 +180,9 @@ pub struct KubernetesService {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A service of other versions: the section may be there, switched off.
+/// A service of other versions: the section may be there, switched off. Holds whether it is.
 #[derive(Debug)]
-pub struct Off;
+pub struct Off(bool);
 
 impl<'de> Deserialize<'de> for Off {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -174,12 +190,7 @@ impl<'de> Deserialize<'de> for Off {
         struct Section {
             enabled: Option<YesNo>,
         }
-        match Section::deserialize(deserializer)?.enabled {
-            Some(YesNo(false)) => Ok(Self),
-            _ => Err(D::Error::custom(
-                "this service is not supported by this version; set its `enabled: no` or remove the section",
-            )),
-        }
+        Ok(Self(Section::deserialize(deserializer)?.enabled == Some(YesNo(false))))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a `teleport.yaml` (or none) to checked settings. The rest of the daemon sees only [`Config`].
 
 pub mod file;
+mod public_addr;
 pub mod template;
 
 use std::{
@@ -14,7 +15,10 @@ use teleport_types::{ClusterName, KubeClusterName, ServiceKind, auth_preference:
 
 pub use file::KeyPairFiles;
 use file::{File, OneOrMany, YesNo};
+pub use public_addr::PublicAddr;
 use teleport_auth::StaticToken;
+
+use crate::output::read_file;
 
 /// Where `teleport start` and `tctl` look for a file when none is named.
 pub const DEFAULT_FILE: &str = "/etc/teleport.yaml";
@@ -147,8 +151,7 @@ pub enum KubeSource {
 /// # Errors
 /// Names the file, the line and the field.
 pub fn load(path: &Path) -> Result<Config> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
+    parse(&read_file(path)?).with_context(|| format!("{} is not a valid configuration", path.display()))
 }
 
 /// Checks the text of a file.
@@ -161,6 +164,9 @@ pub fn parse(text: &str) -> Result<Config> {
         Some("v3") => {}
         Some(other) => bail!("version {other:?} is not supported; write `version: v3`"),
         None => bail!("the file does not say its version; begin it with `version: v3`"),
+    }
+    if let Some(name) = file.unsupported() {
+        bail!("{name} is not supported by this version; set its `enabled: no` or remove the section");
     }
     check(file)
 }
@@ -256,7 +262,7 @@ fn on(enabled: Option<YesNo>) -> bool {
 fn check_auth(file: &File, node_name: &str, data_dir: &Path) -> Result<AuthPlace> {
     let Some(auth) = file.auth_service.as_ref().filter(|auth| on(auth.enabled)) else {
         let Some(addr) = &file.teleport.auth_server else {
-            bail!("neither auth_service is enabled nor teleport.auth_server names one elsewhere");
+            bail!("neither auth_service is enabled nor teleport.auth_server names one elsewhere; add one of them");
         };
         return Ok(AuthPlace::Elsewhere(RemoteAuth {
             addr: with_port(addr, AUTH_PORT),
@@ -300,14 +306,14 @@ fn check_proxy(file: &File, node_name: &str) -> Result<Option<ProxyConfig>> {
     let listen =
         address(proxy.web_listen_addr.as_deref().unwrap_or("0.0.0.0"), "proxy_service.web_listen_addr", PROXY_PORT)?;
     let public_addrs = match &proxy.public_addr {
-        Some(addrs) => addrs.as_slice().iter().map(|addr| with_port(addr, 443)).collect(),
+        Some(addrs) => addrs.as_slice().iter().map(|addr| public_addr(addr)).collect::<Result<_>>()?,
         None if listen.ip().is_unspecified() => vec![format!("{node_name}:{}", listen.port())],
         None => vec![listen.to_string()],
     };
     if let Some(missing) =
         proxy.https_keypairs.iter().flat_map(|pair| [&pair.key_file, &pair.cert_file]).find(|path| !path.exists())
     {
-        bail!("proxy_service.https_keypairs names {}, which does not exist", missing.display());
+        bail!("proxy_service.https_keypairs names {}, which does not exist; correct the path", missing.display());
     }
     Ok(Some(ProxyConfig { web_listen_addr: listen, public_addrs, keypairs: proxy.https_keypairs.clone() }))
 }
@@ -368,7 +374,7 @@ fn same_addr(classic: &file::ProxyKubernetes, proxy: Option<&file::ProxyService>
 
 fn existing(path: &Path) -> Result<PathBuf> {
     if !path.exists() {
-        bail!("the kubeconfig {} does not exist", path.display());
+        bail!("the kubeconfig {} does not exist; correct kubeconfig_file", path.display());
     }
     Ok(path.to_path_buf())
 }
@@ -418,7 +424,7 @@ fn token_text(text: &str) -> Result<String> {
     if !text.starts_with('/') {
         return Ok(text.to_owned());
     }
-    let content = std::fs::read_to_string(text).with_context(|| format!("cannot read the token file {text}"))?;
+    let content = read_file(Path::new(text)).context("the join token")?;
     Ok(content.trim().to_owned())
 }
 
@@ -435,8 +441,13 @@ fn pins(pins: Option<&OneOrMany>) -> Result<Vec<String>> {
 
 fn address(text: &str, field: &str, port: u16) -> Result<SocketAddr> {
     let full = with_port(text, port);
-    let mut found = full.to_socket_addrs().with_context(|| format!("{field}: {text:?} is not an address"))?;
+    let mut found =
+        full.to_socket_addrs().with_context(|| format!("{field}: {text:?} is not an address; write HOST:PORT"))?;
     found.next().with_context(|| format!("{field}: {text:?} has no address"))
+}
+
+fn public_addr(text: &str) -> Result<String> {
+    Ok(PublicAddr::parse(text).context("proxy_service.public_addr")?.to_string())
 }
 
 /// Adds the port when the text has none; IPv6 addresses may stand bare or in brackets.

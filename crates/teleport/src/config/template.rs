@@ -1,27 +1,34 @@
 //! The commented file that `teleport configure` prints.
 
+use teleport_types::ClusterName;
+
+use super::{PROXY_PORT, PublicAddr};
+
 /// What may be filled in.
 #[derive(Clone, Debug, Default)]
 pub struct Choices {
     /// The cluster's name.
-    pub cluster_name: Option<String>,
+    pub cluster_name: Option<ClusterName>,
     /// The proxy's public address.
-    pub public_addr: Option<String>,
+    pub public_addr: Option<PublicAddr>,
     /// Where state lives.
     pub data_dir: Option<String>,
     /// Web certificate chain.
     pub cert_file: Option<String>,
     /// Its private key.
     pub key_file: Option<String>,
+    /// Credentials of Kubernetes clusters; switches the service on.
+    pub kubeconfig: Option<String>,
 }
 
 /// Returns the file.
 pub fn render(choices: &Choices) -> String {
     let quote = |text: &str| format!("{text:?}");
-    let cluster = choices.cluster_name.as_deref().map_or_else(|| "teleport.example.com".to_owned(), quote);
+    let cluster = choices.cluster_name.as_ref().map_or("teleport.example.com", ClusterName::as_str);
     let data_dir = choices.data_dir.as_deref().map_or_else(|| "/var/lib/teleport".to_owned(), quote);
-    let public = match choices.public_addr.as_deref() {
-        Some(addr) => format!("  public_addr: {}\n", quote(addr)),
+    let port = choices.public_addr.as_ref().map_or(PROXY_PORT, PublicAddr::port);
+    let public = match &choices.public_addr {
+        Some(addr) => format!("  public_addr: {addr}\n"),
         None => "  # public_addr: teleport.example.com:443\n".to_owned(),
     };
     let pairs = match (choices.cert_file.as_deref(), choices.key_file.as_deref()) {
@@ -30,6 +37,10 @@ pub fn render(choices: &Choices) -> String {
         }
         _ => "  # https_keypairs:\n  #   - key_file: /etc/teleport/web.key\n  #     cert_file: /etc/teleport/web.pem\n"
             .to_owned(),
+    };
+    let (kube, kubeconfig) = match choices.kubeconfig.as_deref() {
+        Some(file) => ("yes", format!("kubeconfig_file: {}", quote(file))),
+        None => ("no", "# kubeconfig_file: /etc/teleport/kubeconfig".to_owned()),
     };
     format!(
         "\
@@ -70,15 +81,15 @@ auth_service:
 # The one public port.
 proxy_service:
   enabled: yes
-  web_listen_addr: 0.0.0.0:3080
+  web_listen_addr: 0.0.0.0:{port}
   # What people and kubectl dial.
 {public}  # Without a pair the certificate is signed by this cluster's own host CA.
 {pairs}
 # Credentials of Kubernetes clusters; requests are checked, impersonated and recorded here.
 kubernetes_service:
-  enabled: no
+  enabled: {kube}
   # Every context becomes a cluster, named by its context.
-  # kubeconfig_file: /etc/teleport/kubeconfig
+  {kubeconfig}
   # Inside a pod instead: the cluster around it, reached with the pod's service account.
   # kube_cluster_name: production
   # labels:

@@ -31,11 +31,16 @@ pub(super) fn client(place: &Place) -> Result<Client> {
 fn local(place: &Place) -> Result<Client> {
     let data_dir = data_dir(place)?;
     let socket = data_dir.join(SOCKET_NAME);
-    if !socket.exists() {
-        bail!(
+    match std::fs::metadata(&socket) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
+            "only root and the user that teleport runs as may use {}; use sudo, or --identity and --auth-server",
+            data_dir.display()
+        ),
+        Err(_) => bail!(
             "no auth service runs here with the data directory {}; start it, name its file with -c, or use --identity and --auth-server",
             data_dir.display()
-        );
+        ),
     }
     Ok(Client::new(Arc::new(UnixDialer::new(socket, DIAL)), Security::Local))
 }

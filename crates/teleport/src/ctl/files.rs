@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use teleport_pki::{CertificateDer, KeyPair, pem};
 
+use crate::output::read_file;
+
 /// What an identity file holds.
 pub struct IdentityFile {
     /// The key.
@@ -26,10 +28,10 @@ impl IdentityFile {
     /// # Errors
     /// When it cannot be read or holds something else.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = read_file(path)?;
         let wrong =
             || format!("{} is not an identity file; make one with tctl auth sign --format=file", path.display());
-        let key = KeyPair::from_pem(&text).with_context(wrong)?;
+        let Ok(key) = KeyPair::from_pem(&text) else { bail!(wrong()) };
         let mut certificates = pem::certificates(text.as_bytes()).with_context(wrong)?.into_iter();
         let (Some(certificate), host_cas) = (certificates.next(), certificates.collect::<Vec<_>>()) else {
             bail!(wrong());

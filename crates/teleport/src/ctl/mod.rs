@@ -14,16 +14,26 @@ use anyhow::Result;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::cli::Format;
+use crate::{
+    cli::{Format, completion},
+    output::{line, print},
+};
 pub use connect::SOCKET_NAME;
 pub use files::IdentityFile;
 
 /// Administer a Teleport cluster.
 #[derive(Debug, Parser)]
-#[command(name = "tctl", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(
+    name = "tctl",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = EXAMPLES
+)]
 pub struct Tctl {
     /// Where the cluster is.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub place: Place,
     /// What to do.
     #[command(subcommand)]
@@ -38,11 +48,16 @@ Examples:
   tctl auth sign --user=ci --format=kubernetes --out=ci.kubeconfig --ttl=8h --proxy=host:443
   tctl audit ls --last=1h                          what happened in the last hour";
 
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  source <(tctl completion bash)
+  tctl completion zsh > ~/.zfunc/_tctl";
+
 /// Where the cluster is.
 #[derive(Debug, Args)]
 pub struct Place {
     /// Configuration file of the auth service on this host.
-    #[arg(short, long, global = true, value_name = "FILE", env = "TELEPORT_CONFIG_FILE")]
+    #[arg(short, long, global = true, value_name = "FILE", env = "TELEPORT_CONFIG_FILE", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Folder of the auth service's state, when there is no configuration file.
     #[arg(long, global = true, value_name = "DIR")]
@@ -61,33 +76,37 @@ pub struct Place {
 /// Commands of `tctl`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Local users: add, list, change, remove.
+    /// Local users: add, list, change, remove
     #[command(subcommand)]
     Users(users::Users),
-    /// Create the resources in a file; with -f replace those that exist.
+    /// Create the resources in a file; with -f replace those that exist
+    #[command(after_help = resources::CREATE_EXAMPLES)]
     Create(resources::Create),
-    /// Print resources: a KIND, or one KIND/NAME.
+    /// Print resources: a KIND, or one KIND/NAME
+    #[command(after_help = resources::GET_EXAMPLES)]
     Get(resources::Get),
-    /// Remove a resource, KIND/NAME.
+    /// Remove a resource, KIND/NAME
+    #[command(after_help = resources::REMOVE_EXAMPLES)]
     Rm(resources::Remove),
-    /// Certificates: sign for automation, export the authorities.
+    /// Certificates: sign for automation, export the authorities
     #[command(subcommand)]
     Auth(sign::Auth),
-    /// The cluster's name, version and authorities.
+    /// Show the cluster's name, version, authorities and CA pin
     Status {
         /// Form of the answer.
-        #[arg(short = 'o', long, value_enum, default_value_t)]
+        #[arg(short, short_alias = 'o', long, value_enum, default_value_t)]
         format: Format,
     },
-    /// The audit log: list, export, verify.
+    /// The audit log: list, export, verify
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Print a shell's completion script.
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
         /// Which shell.
         shell: Shell,
     },
-    /// Print the version.
+    /// Print the version
     Version,
 }
 
@@ -97,14 +116,8 @@ pub enum Command {
 /// The one line to show, with its chain.
 pub async fn run(tctl: Tctl) -> Result<()> {
     match tctl.command {
-        Command::Version => {
-            println!("tctl {}", env!("CARGO_PKG_VERSION"));
-            return Ok(());
-        }
-        Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Tctl::command(), "tctl", &mut std::io::stdout());
-            return Ok(());
-        }
+        Command::Version => return line(concat!("tctl ", env!("CARGO_PKG_VERSION"))),
+        Command::Completion { shell } => return print(&completion(Tctl::command(), shell)),
         _ => {}
     }
     let client = connect::client(&tctl.place)?;

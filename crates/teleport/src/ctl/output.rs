@@ -6,25 +6,21 @@ use serde_json::Value;
 use teleport_api::Client;
 use teleport_terminal::{escape, table};
 
-use crate::cli::Format;
+use crate::{
+    cli::Format,
+    output::{line, print},
+};
 
 /// Prints documents: YAML parted by `---`, a JSON list, or names.
 pub(super) fn print_documents(documents: &[Value], format: Format) -> Result<()> {
     match format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(documents)?),
+        Format::Json => line(&serde_json::to_string_pretty(documents)?),
         Format::Yaml => {
-            for (number, document) in documents.iter().enumerate() {
-                if number > 0 {
-                    println!("---");
-                }
-                print!("{}", serde_saphyr::to_string(document)?);
-            }
+            let texts = documents.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>()?;
+            print(&texts.join("---\n"))
         }
-        Format::Text => {
-            print!("{}", table::render(["Kind", "Name", "Labels"], documents.iter().map(document_row)));
-        }
+        Format::Text => print(&table::render(["Kind", "Name", "Labels"], documents.iter().map(document_row))),
     }
-    Ok(())
 }
 
 fn document_row(document: &Value) -> [String; 3] {
@@ -40,12 +36,10 @@ fn document_row(document: &Value) -> [String; 3] {
 
 /// Prints one value as JSON or YAML.
 pub(super) fn print_value(value: &impl Serialize, format: Format) -> Result<()> {
-    if format == Format::Yaml {
-        print!("{}", serde_saphyr::to_string(value)?);
-    } else {
-        println!("{}", serde_json::to_string_pretty(value)?);
+    match format {
+        Format::Yaml => print(&serde_saphyr::to_string(value)?),
+        Format::Text | Format::Json => line(&serde_json::to_string_pretty(value)?),
     }
-    Ok(())
 }
 
 pub(super) async fn status(client: &Client, format: Format) -> Result<()> {
@@ -53,17 +47,16 @@ pub(super) async fn status(client: &Client, format: Format) -> Result<()> {
     if format != Format::Text {
         return print_value(&status, format);
     }
-    println!("Cluster              {}", status.cluster_name);
-    println!("Version              {}", status.version);
-    println!("Users                {}", status.users);
-    println!("Roles                {}", status.roles);
     let names: Vec<_> = status.kube_clusters.iter().map(|name| escape(name.as_str())).collect();
-    println!("Kubernetes clusters  {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let mut text = format!(
+        "Cluster              {}\nVersion              {}\nUsers                {}\nRoles                {}\nKubernetes clusters  {names}\n",
+        status.cluster_name, status.version, status.users, status.roles
+    );
     for pin in &status.ca_pins {
-        println!("CA pin               {pin}");
+        text += &format!("CA pin               {pin}\n");
     }
-    println!();
     let rows = status.authorities.into_iter().map(|row| [row.kind, row.algorithm, row.expires.to_string()]);
-    print!("{}", table::render(["Authority", "Algorithm", "Valid until"], rows));
-    Ok(())
+    text += &format!("\n{}", table::render(["Authority", "Algorithm", "Valid until"], rows));
+    print(&text)
 }

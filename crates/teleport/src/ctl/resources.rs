@@ -1,6 +1,6 @@
 //! `tctl create`, `get` and `rm`: resource documents.
 
-use std::io::Read as _;
+use std::{io::Read as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -8,7 +8,27 @@ use serde_json::Value;
 use teleport_api::{Client, ErrorKind};
 
 use super::output::print_documents;
-use crate::cli::Format;
+use crate::{
+    cli::Format,
+    output::{line, read_file},
+};
+
+pub(super) const CREATE_EXAMPLES: &str = "\
+Examples:
+  tctl create role.yaml
+  tctl create -f role.yaml                         replace the role when it exists
+  tctl get role/developer | sed s/staging/prod/ | tctl create -f";
+
+pub(super) const GET_EXAMPLES: &str = "\
+Examples:
+  tctl get roles --format=text                     a table
+  tctl get role/developer > developer.yaml         one document, to edit and create -f again
+  tctl get kube_servers                            which clusters are served, and by whom";
+
+pub(super) const REMOVE_EXAMPLES: &str = "\
+Examples:
+  tctl rm role/developer
+  tctl rm lock/incident-7";
 
 /// `tctl create`
 #[derive(Debug, Args)]
@@ -59,7 +79,7 @@ fn kind_of(word: &str) -> Result<&'static str> {
     match KINDS.iter().find(|(name, _)| *name == word) {
         Some((_, kind)) => Ok(kind),
         None => bail!(
-            "there is no kind {word:?}; the kinds are role, user, token, lock, kube_cluster, kube_server, cluster_auth_preference"
+            "there is no kind {word:?}; choose one of role, user, token, lock, kube_cluster, kube_server, cluster_auth_preference"
         ),
     }
 }
@@ -71,10 +91,11 @@ pub(super) async fn create(client: &Client, command: Create) -> Result<()> {
             std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
             text
         }
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?,
+        Some(path) => read_file(Path::new(path))?,
     };
     // Every document is checked before the first one is sent.
-    let documents = teleport_types::yaml::resources(&text)?;
+    let from = command.file.as_deref().filter(|file| *file != "-").unwrap_or("standard input").to_owned();
+    let documents = teleport_types::yaml::resources(&text).context(from)?;
     for resource in documents {
         let (kind, name) = (resource.kind().as_str(), resource.name().to_owned());
         let document = resource.to_value();
@@ -84,10 +105,8 @@ pub(super) async fn create(client: &Client, command: Create) -> Result<()> {
             client.create_resource(kind, &document).await
         };
         match done {
-            Ok(()) => println!("{kind} {name:?} has been {}", if command.force { "written" } else { "created" }),
-            Err(error) if error.is(ErrorKind::Conflict) && !command.force => {
-                return Err(error).context(format!("{kind} {name:?} exists already; use tctl create -f to replace it"));
-            }
+            Ok(()) => line(&format!("{kind} {name:?} has been {}", if command.force { "written" } else { "created" }))?,
+            Err(error) if error.is(ErrorKind::Conflict) => return Err(error.into()),
             Err(error) => return Err(error).context(format!("{kind} {name:?} was refused")),
         }
     }
@@ -104,10 +123,9 @@ pub(super) async fn get(client: &Client, command: Get) -> Result<()> {
 
 pub(super) async fn remove(client: &Client, command: Remove) -> Result<()> {
     let Some((kind, name)) = command.what.split_once('/') else {
-        bail!("name one resource as KIND/NAME");
+        bail!("{:?} names no resource; write KIND/NAME, as role/developer", command.what);
     };
     let kind = kind_of(kind)?;
     client.delete_resource(kind, name).await?;
-    println!("{kind} {name:?} has been removed");
-    Ok(())
+    line(&format!("{kind} {name:?} has been removed"))
 }

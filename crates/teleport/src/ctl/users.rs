@@ -1,11 +1,14 @@
 //! `tctl users`: local users.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::Path,
+};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use teleport_api::{
-    Client,
+    Client, ErrorKind,
     messages::admin::{CreateUser, UpdateUser},
 };
 use teleport_types::{RoleName, Traits, User, UserName};
@@ -13,22 +16,38 @@ use teleport_types::{RoleName, Traits, User, UserName};
 use teleport_terminal::table;
 
 use super::output::print_documents;
-use crate::cli::Format;
+use crate::{
+    cli::Format,
+    output::{line, print, read_file},
+};
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  tctl users add alice --roles=developer           asks for a password, twice
+  tctl users add bob --roles=developer,auditor --kubernetes-groups=team-a
+  openssl rand -base64 18 | tee /dev/tty | tctl users add ci --roles=ci --password-file=-";
+
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  tctl users update alice --set-roles=developer,auditor
+  tctl users update alice --password-file=-        a new password; ends the logins before";
 
 /// Commands of `tctl users`.
 #[derive(Debug, Subcommand)]
 pub enum Users {
-    /// Add a local user.
+    /// Add a local user
+    #[command(after_help = ADD_EXAMPLES)]
     Add(Add),
-    /// List the users.
+    /// List the users
     Ls {
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Change a user's roles, traits or password; what is not named stays.
+    /// Change a user's roles, traits or password; what is not named stays
+    #[command(after_help = UPDATE_EXAMPLES)]
     Update(Update),
-    /// Remove a user and end their logins.
+    /// Remove a user and end their logins
     Rm {
         /// The user's name.
         name: UserName,
@@ -41,16 +60,16 @@ pub struct Add {
     /// The new user's name.
     name: UserName,
     /// Roles, joined by commas.
-    #[arg(long, value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     roles: Vec<RoleName>,
     /// OS logins, joined by commas.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     logins: Vec<String>,
     /// Kubernetes users, joined by commas; roles use them as {{internal.kubernetes_users}}.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     kubernetes_users: Vec<String>,
     /// Kubernetes groups, joined by commas; roles use them as {{internal.kubernetes_groups}}.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     kubernetes_groups: Vec<String>,
     /// File that holds the password, `-` for standard input; without it the password is asked for.
     #[arg(long, value_name = "FILE")]
@@ -63,16 +82,16 @@ pub struct Update {
     /// The user's name.
     name: UserName,
     /// The new roles, joined by commas.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     set_roles: Option<Vec<RoleName>>,
     /// The new OS logins.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     set_logins: Option<Vec<String>>,
     /// The new Kubernetes users.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     set_kubernetes_users: Option<Vec<String>>,
     /// The new Kubernetes groups.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     set_kubernetes_groups: Option<Vec<String>>,
     /// File that holds the new password, `-` for standard input.
     #[arg(long, value_name = "FILE")]
@@ -86,8 +105,7 @@ pub(super) async fn run(client: &Client, command: Users) -> Result<()> {
         Users::Update(update) => change(client, update).await,
         Users::Rm { name } => {
             client.delete_resource("user", name.as_str()).await?;
-            println!("user {name} has been removed and their logins have ended");
-            Ok(())
+            line(&format!("user {name} has been removed and their logins have ended"))
         }
     }
 }
@@ -105,9 +123,13 @@ async fn add_user(client: &Client, add: Add) -> Result<()> {
     }
     let password = read_password(add.password_file.as_deref(), &add.name)?;
     let user = CreateUser { name: add.name.clone(), roles: add.roles, traits, password: Some(password) };
-    client.create_user(&user).await?;
-    println!("user {} has been added; they log in with: tsh login --proxy=PROXY --user={}", add.name, add.name);
-    Ok(())
+    client.create_user(&user).await.map_err(|error| match error {
+        error if error.is(ErrorKind::Conflict) => {
+            anyhow!("user {} exists already; change them with tctl users update, or choose another name", add.name)
+        }
+        error => error.into(),
+    })?;
+    line(&format!("user {} has been added; they log in with: tsh login --proxy=PROXY --user={}", add.name, add.name))
 }
 
 async fn change(client: &Client, update: Update) -> Result<()> {
@@ -123,8 +145,7 @@ async fn change(client: &Client, update: Update) -> Result<()> {
         );
     }
     client.update_user(&update.name, &change).await?;
-    println!("user {} has been updated", update.name);
-    Ok(())
+    line(&format!("user {} has been updated", update.name))
 }
 
 async fn new_traits(client: &Client, update: &Update) -> Result<Option<Traits>> {
@@ -157,8 +178,7 @@ async fn list(client: &Client, format: Format) -> Result<()> {
         let roles: Vec<_> = user.spec.roles.iter().map(RoleName::as_str).collect();
         rows.push([user.metadata.name.clone(), roles.join(",")]);
     }
-    print!("{}", table::render(["User", "Roles"], rows));
-    Ok(())
+    print(&table::render(["User", "Roles"], rows))
 }
 
 /// Reads a password from a file, standard input or, twice, from the terminal.
@@ -169,10 +189,10 @@ fn read_password(file: Option<&str>, user: &UserName) -> Result<String> {
             std::io::stdin().read_to_string(&mut text).context("cannot read the password from standard input")?;
             text
         }
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read the password file {path}"))?,
+        Some(path) => read_file(Path::new(path))?,
         None if std::io::stdin().is_terminal() => {
-            let first = rpassword::prompt_password(format!("Password for {user} (12 characters or more): "))?;
-            if rpassword::prompt_password("The same again: ")? != first {
+            let first = ask(&format!("Password for {user} (12 characters or more): "))?;
+            if ask("The same again: ")? != first {
                 bail!("the two passwords differ; run the command again");
             }
             first
@@ -180,4 +200,8 @@ fn read_password(file: Option<&str>, user: &UserName) -> Result<String> {
         None => bail!("there is no terminal to ask for a password; use --password-file FILE, or - for standard input"),
     };
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn ask(prompt: &str) -> Result<String> {
+    rpassword::prompt_password(prompt).context("the password cannot be asked for; use --password-file")
 }

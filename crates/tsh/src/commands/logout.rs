@@ -21,15 +21,14 @@ pub(super) fn run(app: &App) -> Result<Printed, Error> {
     }
     let mut printed = Printed::default();
     for profile in &profiles {
-        match leave(app, profile) {
-            Ok(text) => printed.text += &text,
-            Err(error) => printed.failure = Some(error),
-        }
+        let left = leave(app, profile).unwrap_or_else(|error| Printed { failure: Some(error), ..Printed::default() });
+        printed.text += &left.text;
+        printed.failure = left.failure.or(printed.failure);
     }
     Ok(printed)
 }
 
-fn leave(app: &App, profile: &Profile) -> Result<String, Error> {
+fn leave(app: &App, profile: &Profile) -> Result<Printed, Error> {
     let mut text = String::new();
     if let Err(error) = end_session(app, profile) {
         let proxy = &profile.web_proxy_addr;
@@ -39,16 +38,21 @@ fn leave(app: &App, profile: &Profile) -> Result<String, Error> {
     let logged_out = format!("Logged {} out of {}.\n", escape(profile.user.as_str()), profile.web_proxy_addr);
     if app.store.profile(profile.host())?.is_some_and(|of| of.user != profile.user) {
         // kubectl goes on as the profile's own user.
-        return removed.map(|()| text + &logged_out);
+        return removed.map(|()| Printed::text(text + &logged_out));
     }
     let forgotten = app.env.kubeconfig().forget(&profile.kube_proxy_addr);
     removed?;
-    app.store.remove_profile(profile.host())?;
     text += &logged_out;
-    if let Some(context) = forgotten?.restored.filter(|context| !context.is_empty()) {
+    let forgotten = match forgotten {
+        Ok(forgotten) => forgotten,
+        // The keys are gone. The profile stays, so that a second logout can finish.
+        Err(error) => return Ok(Printed { text, failure: Some(error) }),
+    };
+    app.store.remove_profile(profile.host())?;
+    if let Some(context) = forgotten.restored.filter(|context| !context.is_empty()) {
         text += &format!("kubectl uses the context {} again.\n", escape(&context));
     }
-    Ok(text)
+    Ok(Printed::text(text))
 }
 
 fn end_session(app: &App, profile: &Profile) -> Result<(), Error> {

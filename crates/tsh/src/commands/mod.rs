@@ -7,6 +7,7 @@ mod env;
 mod kube;
 mod login;
 mod logout;
+mod man;
 mod status;
 mod version;
 
@@ -39,6 +40,7 @@ pub fn run(cli: Cli, env: Env) -> Result<Printed, Error> {
         Command::Env(args) => env::run(&app, &args),
         Command::Version(args) => version::run(&app, &args),
         Command::Completion { shell } => Ok(completion::run(shell)),
+        Command::Man { folder } => man::run(&folder),
     }
 }
 

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, de::DeserializeOwned};
 use teleport_api::{
-    ApiError,
+    ApiError, ErrorKind,
     messages::{CaBundle, web::WebPing},
     routes,
 };
@@ -131,6 +131,8 @@ impl Connector {
         let body = body.map_err(|error| not_a_proxy(proxy, Some(error)))?.to_bytes();
         match serde_json::from_slice::<Refusal>(&body) {
             _ if status == StatusCode::OK => Ok(body),
+            // The auth service's own port, say: it speaks the same language and knows no such route.
+            Ok(refusal) if refusal.error.kind == ErrorKind::NotFound => Err(not_a_proxy(proxy, None)),
             Ok(refusal) => Err(Error::Refused(refusal.error)),
             Err(_) => Err(not_a_proxy(proxy, None)),
         }

@@ -40,15 +40,11 @@ impl Printed {
 /// # Errors
 /// When stdout cannot be written for another reason.
 pub fn print(text: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::File {
-            what: format!("cannot write to stdout: {}", crate::error::reason(&error)),
-            hint: "check where the output goes".into(),
-            source: Some(error.into()),
-        }),
-        _ => Ok(()),
-    }
+    teleport_terminal::print(text).map_err(|error| Error::File {
+        what: format!("cannot write to stdout: {}", crate::error::reason(&error)),
+        hint: "check where the output goes".into(),
+        source: Some(error.into()),
+    })
 }
 
 /// Writes a line to stderr, for people; that it cannot is no error.
