@@ -44,7 +44,7 @@ impl Default for Limits {
             users_of_a_network: 1024,
             services: 12_000,
             guest_stay: Duration::from_secs(120),
-            answer_stay: Duration::from_secs(5),
+            answer_stay: Duration::from_secs(2),
             first_request: Duration::from_secs(30),
         }
     }
