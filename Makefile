@@ -1,10 +1,10 @@
 # The commands of this repository. `make help` lists them; each is a script or one cargo command, so nothing is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check tools bench soak man
+.PHONY: help build demo test test-matrix check tools bench soak man
 
 help: ## lists the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## builds teleport, tsh and kubesim (debug) into target/debug
 	cargo build --workspace --bins --locked
@@ -14,6 +14,9 @@ demo: ## shows the whole path on this machine: a cluster, a login, kubectl, a re
 
 test: tools ## installs what the tests need, then formatting, lints and every test
 	@scripts/test
+
+test-matrix: ## runs every kubectl, helm and client library past Teleport and through it, and writes docs/compatibility.md
+	@scripts/test-matrix
 
 check: test ## test, then documentation and the supply chain (bans, licences, sources, advisories)
 	@scripts/check
@@ -27,6 +30,7 @@ bench: ## measures us beside nginx and kubectl proxy, and writes docs/performanc
 soak: ## holds 10 000 watches through restarts, renewals and bad clients (SOAK_MINUTES=10), and writes docs/performance/soak.md
 	@scripts/soak
 
-man: build ## writes the man pages of teleport, tctl and tsh into target/man
+man: ## writes the man pages of teleport, tctl and tsh into target/man
+	cargo build -q -p teleport -p tsh --locked
 	@target/debug/teleport man target/man
 	@target/debug/tsh man target/man
