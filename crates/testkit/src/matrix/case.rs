@@ -74,6 +74,8 @@ pub struct Case {
     pub script: &'static str,
     /// What differs on purpose, in the steps marked so.
     pub difference: Option<Difference>,
+    /// The first minor version of kubectl that it is for, and why not the ones before.
+    pub since: Option<(u32, &'static str)>,
 }
 
 impl Case {
@@ -88,6 +90,7 @@ impl Case {
             needs: Needs::Kubelet,
             script,
             difference: None,
+            since: None,
         }
     }
 
@@ -114,6 +117,11 @@ impl Case {
     /// Declares what the steps marked `~ ` do differently through Teleport, and why.
     pub const fn differs(self, says: &'static str, why: &'static str) -> Self {
         Self { difference: Some(Difference { why, says }), ..self }
+    }
+
+    /// Leaves out kubectls older than a minor version.
+    pub const fn since(self, minor: u32, why: &'static str) -> Self {
+        Self { since: Some((minor, why)), ..self }
     }
 
     /// Returns the steps in order.

@@ -65,6 +65,12 @@ impl Client {
         }
     }
 
+    /// Returns the minor version of a kubectl.
+    pub(super) fn kubectl_minor(&self) -> Option<u32> {
+        let minor = self.version.strip_prefix("1.").filter(|_| self.kind == ClientKind::Kubectl)?;
+        minor.parse().ok()
+    }
+
     /// Returns a short name that fits into those of Kubernetes objects.
     pub(super) fn slug(&self) -> String {
         let letter = match self.kind {

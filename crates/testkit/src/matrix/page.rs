@@ -60,6 +60,11 @@ impl fmt::Display for Shown<'_> {
             for line in ours.iter().filter(|line| !theirs.contains(line)).take(20) {
                 writeln!(f, "  {name} + {line}")?;
             }
+            if let Some((one, other)) = theirs.iter().zip(&ours).find(|(one, other)| one != other) {
+                writeln!(f, "  {name}, first where they part: {one:?}, {other:?}")?;
+            } else {
+                writeln!(f, "  {name} has {} and {} lines", theirs.len(), ours.len())?;
+            }
         }
         Ok(())
     }
@@ -78,6 +83,7 @@ pub fn page(report: &Report, command: &str) -> String {
         table(&mut page, report, kind, title);
     }
     differences(&mut page, report);
+    skipped(&mut page, report);
     failures(&mut page, report);
     page
 }
@@ -100,6 +106,7 @@ runs (ages, local ports, and for objects that each side made itself also identit
 | = n | n cases: the same, but some command does not work past Teleport either: Kubernetes forbids it, or this client has no such command |
 | Δ n | n cases: differs on purpose, as listed below |
 | ✗ n | n cases: differs, and should not |
+| skipped n | n cases: not for this client, with the reason below |
 | – | nothing to run: this client was not there |
 ",
         server = report.server,
@@ -159,6 +166,18 @@ fn differences(page: &mut String, report: &Report) {
             let row = [&said.command, &said.direct, &said.through].map(|text| text.replace('|', "\\|"));
             let _ = writeln!(page, "| `{}` | {} | {} |", row[0], row[1], row[2]);
         }
+    }
+}
+
+fn skipped(page: &mut String, report: &Report) {
+    let mut lines = Vec::new();
+    for row in &report.rows {
+        if let Verdict::Skipped(why) = &row.verdict {
+            lines.push(format!("- {}, {}, {}: {why}\n", row.client.label(), row.case.group, row.case.name));
+        }
+    }
+    if !lines.is_empty() {
+        let _ = write!(page, "\n## Skipped\n\n{}", lines.concat());
     }
 }
 

@@ -88,6 +88,9 @@ fn wanted(case: &Case, target: &Target, options: &Options) -> bool {
 }
 
 fn run_case(stand: &Stand<'_>, client: &Client, case: &'static Case, options: &Options) -> Result<Row> {
+    if let Some((_, why)) = case.since.filter(|(first, _)| client.kubectl_minor().is_some_and(|minor| minor < *first)) {
+        return Ok(Row { client: client.clone(), case, verdict: Verdict::Skipped(why.to_owned()), said: Vec::new() });
+    }
     let start = Instant::now();
     let (direct, through) = std::thread::scope(|scope| {
         let direct = scope.spawn(|| run_side(stand, case, Way::Direct));
@@ -123,8 +126,7 @@ fn run_side(stand: &Stand<'_>, case: &Case, way: Way) -> Result<Vec<crate::proce
 
 /// The scripts are written for these; the flags of older kubectls are fewer.
 fn strictness(client: &Client) -> Strictness {
-    let minor = client.version.strip_prefix("1.").and_then(|minor| minor.parse::<u32>().ok());
-    if minor.is_some_and(|minor| minor < 31) { Strictness::Older } else { Strictness::Written }
+    if client.kubectl_minor().is_some_and(|minor| minor < 31) { Strictness::Older } else { Strictness::Written }
 }
 
 fn report_line(client: &Client, case: &Case, verdict: &Verdict, start: Instant) {

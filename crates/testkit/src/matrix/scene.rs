@@ -121,7 +121,7 @@ impl<'a> Scene<'a> {
             self.admin(&["create", "namespace", &namespace], "")?;
             if client.kind == ClientKind::Helm {
                 let text = OWNER.replace("@NAMESPACE@", &namespace).replace("@USER@", &stand.owner);
-                self.admin(&["apply", "-f", "-"], &text.split("# ROLE").next().unwrap_or_default())?;
+                self.admin(&["apply", "-f", "-"], text.split("# ROLE").next().unwrap_or_default())?;
                 if way == Way::Through {
                     let role = text.split("# ROLE").nth(1).context("the owner has a role")?;
                     self.system.create(role);

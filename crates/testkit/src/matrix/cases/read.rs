@@ -135,10 +135,16 @@ kubectl get deployments.v1.apps app
 - timeout 3 kubectl get configmaps -w
 - timeout 3 kubectl get pods web done -w -o wide
 - timeout 3 kubectl get pods --watch-only
-timeout 20 kubectl get configmap settings -w --request-timeout=2s -o name
+kubectl get configmap settings --request-timeout=20s -o name
 timeout 20 kubectl get --raw "/api/v1/namespaces/$NS/configmaps?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dsettings"
 "#,
     ),
+    Case::read(
+        "get --watch",
+        "until --request-timeout",
+        "timeout 20 kubectl get configmap settings -w --request-timeout=2s -o name\n",
+    )
+    .since(24, "kubectl 1.20 with any exec plugin sometimes logs `Unable to cancel request for *exec.roundTripper`"),
     Case::own(
         "get --watch",
         "changes as they happen",
