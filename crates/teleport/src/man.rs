@@ -17,7 +17,9 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     // tctl has its own pages; `teleport ctl` would be the same ones again.
     let teleport = Teleport::command().mut_subcommand("ctl", |ctl| ctl.hide(true));
     for command in [teleport, Tctl::command()] {
+        let program = command.get_name().to_owned();
         clap_mangen::generate_to(command, folder).map_err(failed)?;
+        teleport_terminal::man::finish(folder, &program).map_err(failed)?;
     }
     line(&format!("man pages written; read one with: man -l {}", folder.join("tctl.1").display()))
 }

@@ -1,6 +1,7 @@
 //! What both programs show people: text made harmless for a terminal, tables that fit it, and failures in one line.
 
 pub mod escape;
+pub mod man;
 pub mod output;
 pub mod table;
 pub mod usage;

@@ -353,7 +353,7 @@ fn man_pages_are_written_for_every_command_that_people_use() {
     assert!(said.out.contains("tsh.1"), "{}", said.out);
     let page = |name: &str| fs::read_to_string(folder.join(name));
     assert!(page("tsh-kube-login.1").expect("a page").contains("Point kubectl at a Kubernetes cluster"));
-    assert!(page("tsh.1").expect("a page").contains("Examples:"));
+    assert!(page("tsh.1").expect("a page").contains(".SH EXAMPLES\n.nf\n"));
     page("tsh-kube-credentials.1").expect_err("hidden");
     laptop.tsh(&["man", "/proc/no/such"]).error("cannot write man pages into /proc/no/such");
 }
