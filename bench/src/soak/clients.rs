@@ -86,7 +86,7 @@ impl Targets {
 
     /// Closes every connection that is left.
     async fn close(&self) {
-        let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for target in all {
             target.close().await;
         }
@@ -95,8 +95,8 @@ impl Targets {
 
 impl Clients {
     /// Begins to open watches, and to ask small questions beside them.
-    pub(super) fn start(targets: Arc<Targets>, pace: Pace, count: usize) -> Self {
-        let (tally, tasks) = (Arc::new(Tally::default()), TaskGroup::new("clients"));
+    pub(super) fn start(targets: Arc<Targets>, pace: Pace, count: usize, tally: Arc<Tally>) -> Self {
+        let tasks = TaskGroup::new("clients");
         let shared = Arc::new(Shared {
             targets: Arc::clone(&targets),
             tally: Arc::clone(&tally),
