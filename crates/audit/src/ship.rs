@@ -8,8 +8,8 @@ use teleport_runtime::{Backoff, Stop};
 
 use crate::{AuditError, Batch, Emitter};
 
-/// The most records in one batch.
-const BATCH: usize = 500;
+/// The most records in one batch: each batch costs its end of the way some syncs, however short it is.
+const BATCH: usize = 2000;
 
 /// How long one delivery may take.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ use super::{
 use crate::{AuditError, Batch, Record};
 
 /// The most bytes of lines in one batch, but for a single longer one.
-const BATCH_BYTES: u64 = 512 * 1024;
+const BATCH_BYTES: u64 = 1024 * 1024;
 
 /// Where the store is, as far as we know.
 #[derive(Debug)]

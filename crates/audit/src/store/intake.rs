@@ -71,8 +71,9 @@ impl Writing {
         self.copy_out(&lines)?;
         let turned = self.days.turn(now)?;
         self.days.append(lines.as_bytes())?;
-        for record in new {
-            self.index.note(record, Some(from.clone()));
+        // They are one chain, and the index knows its end.
+        if let Some(last) = new.last() {
+            self.index.note(last, Some(from.clone()));
         }
         self.unsaved += new.len();
         if turned || self.unsaved >= SAVE_EVERY {
