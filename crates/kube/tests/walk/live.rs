@@ -281,3 +281,37 @@ async fn a_drained_service_cuts_what_goes_on_and_says_so() {
     let rest = raw.rest().await;
     assert!(rest.contains("the Kubernetes service stops"), "{rest}");
 }
+
+/// What the service counts as under way.
+fn open_requests(world: &World) -> String {
+    let (mut registry, mut text) = (prometheus_client::registry::Registry::default(), String::new());
+    world.service.register(&mut registry);
+    prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+    let line = text.lines().find_map(|line| line.strip_prefix("teleport_kube_open_requests "));
+    line.expect("the gauge").to_owned()
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_counted_until_it_ends_whichever_way() {
+    let world = watching().await;
+    for request in [
+        WATCH,
+        "GET /api/v1/namespaces/d/pods/p/exec?command=sh HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: SPDY/3.1\n\n",
+    ] {
+        let mut raw = world.raw().await;
+        raw.send(request).await;
+        raw.until(if request == WATCH { "ADDED" } else { "101" }).await;
+        assert_eq!(open_requests(&world), "1", "{request}");
+        drop(raw);
+        let ended = async {
+            while open_requests(&world) != "0" {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, ended).await.expect("nothing is left");
+    }
+    world.get("GET /api/v1/namespaces/other HTTP/1.1\nHost: x\n\n").await;
+    world.set_role("all", "{allow: {}}");
+    assert_eq!(world.get("GET /api/v1/pods HTTP/1.1\nHost: x\n\n").await.code, 403);
+    assert_eq!(open_requests(&world), "0");
+}
