@@ -139,3 +139,58 @@ as of each request. The daemon at rest is the one that was started after the SIG
 anybody came. Memory that was used once is kept by the allocator for the next time and not given back to the system; what shows a leak
 is whether a second round of opening and closing everything leaves more. Readers who stand still open watches that are sent bytes without end and read nothing.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        histogram::Histogram,
+        soak::{graph, objects::Pace, samples::Sample, steps::Check, tally::Counts, tally::Lateness},
+    };
+
+    fn outcome() -> Outcome {
+        let lateness = Lateness { events: Histogram::new(), answers: Histogram::new() };
+        let span = Duration::from_secs(7);
+        let step = Step { name: "steady", from: Duration::ZERO, to: span, counts: Counts::default(), lateness };
+        let sample = |second, resident_mib| Sample {
+            at: Duration::from_secs(second),
+            resident_mib,
+            descriptors: Some(30.0),
+            watches: 5.0,
+            events: 1.0,
+            longest: Duration::ZERO,
+        };
+        let check = |what: &str, holds| Check { what: what.to_owned(), holds };
+        Outcome {
+            steps: vec![step],
+            checks: vec![check("this", true), check("that", false)],
+            samples: vec![sample(0, Some(32.0)), sample(1, Some(33.0)), sample(2, None), sample(3, Some(9.0))],
+            start: Vitals::default(),
+            busy: Vitals::default(),
+            first: Vitals::default(),
+            end: Vitals { resident_mib: 41.6, ..Vitals::default() },
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_stands_out() {
+        let machine = Machine::look("none".as_ref(), "none".as_ref(), "none".as_ref());
+        let about = About { machine, load: 0.5, command: "make soak".to_owned(), debug: true };
+        let pace = Pace(Duration::from_secs(5));
+        let plan = Plan { dir: "d".into(), teleport: "t".into(), watches: 5, lasts: Duration::from_secs(60), pace };
+        let text = render(&about, &plan, &outcome());
+        assert!(text.contains("- yes: this\n- **NO**: that\n"), "{text}");
+        assert!(
+            text.contains("debug build") && text.contains("| 1 | steady | 7 |") && text.contains(" 42 |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_graph_is_broken_where_no_daemon_was() {
+        let svg = graph::render(&outcome());
+        // Two lines of memory, one of each of the others.
+        assert_eq!(svg.matches("<polyline").count(), 6);
+        assert!(svg.ends_with("</svg>\n") && !svg.contains("NaN"));
+    }
+}
