@@ -222,9 +222,10 @@ kubectl delete configmap named
         r#"
 @ kubectl apply -f resting.yaml
 kubectl diff -f resting.yaml
-- sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl diff -f - | grep -v '^[-+][-+]'
-- sed 's/name: resting,/name: fresh,/' resting.yaml | kubectl diff -f - | grep -v '^[-+][-+]'
-- sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl diff --server-side --force-conflicts -f - | grep -v '^[-+][-+]'
+# Lines that change, without the second in which an older kubectl shows the change to have been made.
+- sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl diff -f - | grep '^[-+] ' | grep -v time:
+- sed 's/name: resting,/name: fresh,/' resting.yaml | kubectl diff -f - | grep '^[-+] ' | grep -v time:
+- sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl diff --server-side --force-conflicts -f - | grep '^[-+] ' | grep -v time:
 - KUBECTL_EXTERNAL_DIFF="diff -q" kubectl diff -f nope.yaml
 @ kubectl delete -f resting.yaml
 "#,

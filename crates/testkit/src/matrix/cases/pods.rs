@@ -106,11 +106,11 @@ printf 'echo typed\nexit\n' | kubectl exec -it web -c main -- sh
 head -c 10000000 /dev/urandom >big; sha256sum <big >sum
 kubectl cp big web:/tmp/$WAY-big -c main
 kubectl exec web -c main -- sha256sum /tmp/$WAY-big | sed 's/ .*//' | grep -c -F "$(sed 's/ .*//' sum)"
-kubectl cp web:/tmp/$WAY-big back -c main 2>/dev/null; cmp big back && echo the same
+kubectl cp web:/tmp/$WAY-big back -c main >/dev/null 2>&1; cmp big back && echo the same
 mkdir -p tree/deep; echo a >tree/a; echo b >tree/deep/b; kubectl cp tree web:/tmp/$WAY-tree -c main
 kubectl exec web -c main -- cat /tmp/$WAY-tree/deep/b
-kubectl cp $NS/web:/tmp/$WAY-tree tree2 -c main 2>/dev/null; diff -r tree tree2 && echo the same
-kubectl cp web:/tmp/$WAY-nope nope -c main 2>/dev/null; echo $?; [ -e nope ] || echo nothing came
+kubectl cp $NS/web:/tmp/$WAY-tree tree2 -c main >/dev/null 2>&1; diff -r tree tree2 && echo the same
+kubectl cp web:/tmp/$WAY-nope nope -c main >/dev/null 2>&1; echo $?; [ -e nope ] || echo nothing came
 - kubectl cp big nope:/tmp/x
 @ kubectl exec web -c main -- rm -rf /tmp/$WAY-big /tmp/$WAY-tree
 "#,
@@ -134,10 +134,11 @@ forwarded pod/web 1 / 2>&1 | grep -o 'Empty reply from server\|connect: connecti
         r#"
 @ kubectl apply -f pod.yaml
 @ kubectl wait --for=condition=Ready pod/echo --timeout=50s
+# Words sent before the kubelet has attached can be lost, past Teleport too.
 kubectl debug echo --image=$IMAGE --image-pull-policy=Never --container=probe -- sh -c 'echo probed; sleep 1'
 for i in $(seq 100); do kubectl logs echo -c probe 2>/dev/null | grep probed && break; sleep 0.1; done
 kubectl get pod echo -o jsonpath='{.spec.ephemeralContainers[*].name}'
-echo words | kubectl debug echo -i -q --image=$IMAGE --image-pull-policy=Never --container=second -- sh -c 'read -r line; echo got $line; sleep 2' 2>/dev/null
+(sleep 3; echo words; sleep 2) | kubectl debug echo -i -q --image=$IMAGE --image-pull-policy=Never --container=second -- sh -c 'read -r line; echo got $line; sleep 1' 2>/dev/null
 kubectl debug echo --copy-to=copy --container=main --image=$IMAGE --image-pull-policy=Never -- sleep 1
 kubectl get pod copy -o jsonpath='{.spec.containers[*].command}'
 - kubectl debug node/n1 --image=$IMAGE
@@ -153,7 +154,7 @@ kubectl run r1 --image=$IMAGE --image-pull-policy=Never --restart=Never --overri
 for i in $(seq 200); do kubectl logs r1 2>/dev/null | grep ran && break; sleep 0.1; done
 kubectl run r2 --image=$IMAGE --dry-run=client -o yaml
 kubectl run r2 --image=$IMAGE --dry-run=server -o jsonpath='{.spec.containers[0].image}'
-echo words | kubectl run r3 -i --rm --quiet --image=$IMAGE --image-pull-policy=Never --restart=Never --overrides="$(cat overrides.json)" --pod-running-timeout=50s -- sh -c 'read -r line; echo got $line; sleep 2; exit 3' 2>run.err || echo $?; sed /prompt/d run.err
+(sleep 3; echo words; sleep 2) | kubectl run r3 -i --rm --quiet --image=$IMAGE --image-pull-policy=Never --restart=Never --overrides="$(cat overrides.json)" --pod-running-timeout=50s -- sh -c 'read -r line; echo got $line; sleep 1; exit 3' 2>run.err || echo $?; sed /prompt/d run.err
 terminal "kubectl run r4 -it --rm --quiet --image=$IMAGE --image-pull-policy=Never --restart=Never --overrides='$(cat overrides.json)' -- sh -c 'sleep 1; tty >/dev/null && echo a terminal; sleep 1'"
 - kubectl run r1 --image=$IMAGE
 - kubectl get pod r3
