@@ -3,6 +3,7 @@
 pub mod escape;
 pub mod man;
 pub mod output;
+pub mod prompt;
 pub mod table;
 pub mod usage;
 

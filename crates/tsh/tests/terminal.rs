@@ -44,7 +44,8 @@ fn interrupting_the_prompt_ends_the_login_and_leaves_nothing() {
     screen.until("Password for alice: ");
     screen.wait_for_silence();
     screen.0.write_all(b"half\x03").expect("type");
-    assert!(!login.wait().expect("it ends").success());
+    assert_eq!(login.wait().expect("it ends").code(), Some(130));
+    assert!(tcgetattr(&screen.0).expect("a terminal").local_modes.contains(LocalModes::ECHO), "typing shows again");
     assert!(!laptop.store("current-profile").exists());
 }
 

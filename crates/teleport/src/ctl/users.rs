@@ -13,7 +13,7 @@ use teleport_api::{
 };
 use teleport_types::{RoleName, Traits, User, UserName};
 
-use teleport_terminal::table;
+use teleport_terminal::{prompt, table};
 
 use super::output::print_documents;
 use crate::{
@@ -121,7 +121,7 @@ async fn add_user(client: &Client, add: Add) -> Result<()> {
             traits.0.insert(name.to_owned(), values);
         }
     }
-    let password = read_password(add.password_file.as_deref(), &add.name)?;
+    let password = password(add.password_file.clone(), add.name.clone()).await?;
     let user = CreateUser { name: add.name.clone(), roles: add.roles, traits, password: Some(password) };
     client.create_user(&user).await.map_err(|error| match error {
         error if error.is(ErrorKind::Conflict) => {
@@ -135,7 +135,7 @@ async fn add_user(client: &Client, add: Add) -> Result<()> {
 async fn change(client: &Client, update: Update) -> Result<()> {
     let traits = new_traits(client, &update).await?;
     let password = match &update.password_file {
-        Some(file) => Some(read_password(Some(file), &update.name)?),
+        Some(file) => Some(password(Some(file.clone()), update.name.clone()).await?),
         None => None,
     };
     let change = UpdateUser { roles: update.set_roles, traits, password };
@@ -181,6 +181,15 @@ async fn list(client: &Client, format: Format) -> Result<()> {
     print(&table::render(["User", "Roles"], rows))
 }
 
+/// Reads a password beside the runtime; Ctrl-C at the prompt gives the terminal back.
+async fn password(file: Option<String>, user: UserName) -> Result<String> {
+    let before = prompt::Settings::now();
+    tokio::select! {
+        read = tokio::task::spawn_blocking(move || read_password(file.as_deref(), &user)) => read?,
+        _ = tokio::signal::ctrl_c() => before.restore_and_exit(),
+    }
+}
+
 /// Reads a password from a file, standard input or, twice, from the terminal.
 fn read_password(file: Option<&str>, user: &UserName) -> Result<String> {
     let text = match file {
@@ -202,6 +211,11 @@ fn read_password(file: Option<&str>, user: &UserName) -> Result<String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn ask(prompt: &str) -> Result<String> {
-    rpassword::prompt_password(prompt).context("the password cannot be asked for; use --password-file")
+fn ask(text: &str) -> Result<String> {
+    let before = prompt::Settings::now();
+    match rpassword::prompt_password(text) {
+        // The signal may reach this thread first.
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => before.restore_and_exit(),
+        answer => answer.context("the password cannot be asked for; use --password-file"),
+    }
 }

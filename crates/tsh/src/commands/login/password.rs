@@ -5,25 +5,32 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use teleport_types::UserName;
 
 use crate::error::{Error, reason};
-use teleport_terminal::escape;
+use teleport_terminal::{escape, prompt};
 
 /// Longer than any password that auth accepts.
 const LONGEST: u64 = 4096;
 
 /// Asks until there is an answer; the network goes on meanwhile.
 pub(super) async fn ask(user: &UserName) -> Result<String, Error> {
-    let prompt = format!("Password for {}: ", escape(user.as_str()));
+    let before = prompt::Settings::now();
+    let settings = before.clone();
+    let question = format!("Password for {}: ", escape(user.as_str()));
     let asked = tokio::task::spawn_blocking(move || match io::stdin().is_terminal() {
-        true => on_terminal(&prompt),
+        true => on_terminal(&question, &settings),
         false => first_line(io::stdin().lock()),
     });
-    asked.await.expect("asking does not panic")
+    tokio::select! {
+        answer = asked => answer.expect("asking does not panic"),
+        _ = tokio::signal::ctrl_c() => before.restore_and_exit(),
+    }
 }
 
-fn on_terminal(prompt: &str) -> Result<String, Error> {
+fn on_terminal(prompt: &str, before: &prompt::Settings) -> Result<String, Error> {
     match rpassword::prompt_password(prompt) {
         Ok(password) if password.is_empty() => Err(none("you typed no password", "try again")),
         Ok(password) => Ok(password),
+        // The signal may reach this thread first.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => before.restore_and_exit(),
         Err(error) => Err(none(
             &format!("the password cannot be asked for: {}", reason(&error)),
             "give it on stdin: tsh login < password.txt",
