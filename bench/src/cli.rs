@@ -75,7 +75,7 @@ struct Run {
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of one run.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 1.5)]
     seconds: f64,
     /// Runs of each case, of which the best is kept.
     #[arg(long, default_value_t = 3)]
