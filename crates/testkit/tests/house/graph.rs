@@ -92,7 +92,7 @@ impl Graph {
     pub(crate) fn of_manifests(root: &Path) -> Self {
         let text = cargo(root, &["metadata", "--format-version", "1", "--no-deps", "--offline"]);
         let metadata: Value = serde_json::from_str(&text).expect("cargo metadata prints JSON");
-        let packages = metadata["packages"].as_array().expect("cargo metadata lists packages");
+        let packages = metadata.get("packages").and_then(Value::as_array).expect("cargo metadata lists packages");
         Self { packages: packages.iter().map(Package::from_metadata).collect() }
     }
 }

@@ -17,7 +17,7 @@ const UNFINISHED: &[&str] = &["TODO", "FIXME", "XXX"];
 /// Reads every Rust file of our crates, tests included.
 pub(crate) fn all(root: &Path) -> Vec<Source> {
     let mut sources = Vec::new();
-    collect(root, &root.join("crates"), &mut |path| {
+    collect(&root.join("crates"), &mut |path| {
         if path.extension().is_some_and(|extension| extension == "rs") {
             sources.push(Source { path: relative(root, path), text: read(path) });
         }
@@ -28,7 +28,7 @@ pub(crate) fn all(root: &Path) -> Vec<Source> {
 /// Reads the manifest of every crate, as path and text.
 pub(crate) fn manifests(root: &Path) -> Vec<(String, String)> {
     let mut manifests = Vec::new();
-    collect(root, &root.join("crates"), &mut |path| {
+    collect(&root.join("crates"), &mut |path| {
         if path.file_name().is_some_and(|name| name == "Cargo.toml") {
             manifests.push((relative(root, path), read(path)));
         }
@@ -100,13 +100,13 @@ fn names_sockets(code: &str) -> bool {
         })
 }
 
-fn collect(root: &Path, folder: &Path, visit: &mut dyn FnMut(&Path)) {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", relative(root, folder)));
+fn collect(folder: &Path, visit: &mut dyn FnMut(&Path)) {
+    let entries = fs::read_dir(folder).expect("a folder of crates is readable");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a folder entry is readable").path()).collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            collect(root, &path, visit);
+            collect(&path, visit);
         } else {
             visit(&path);
         }
@@ -118,5 +118,5 @@ fn relative(root: &Path, path: &Path) -> String {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(path).expect("a source file is UTF-8")
 }
