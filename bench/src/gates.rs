@@ -68,7 +68,7 @@ const CPU: &str = "CPU per request";
 /// Budgets of the design that have no figures, and why.
 pub(crate) const NOT_YET: [(&str, &str); 4] = [
     ("the same list filtered", "lists are passed through or refused, not filtered yet"),
-    ("recorded exec stream", "sessions are not recorded yet; the bytes of an unrecorded one are above"),
+    ("recorded exec stream", "sessions are not recorded yet; the bytes of an unrecorded one are below"),
     ("tunnel path beside the local path", "agents have no tunnels yet"),
     ("10 000 agent tunnels on one proxy", "agents have no tunnels yet"),
 ];
