@@ -6,7 +6,7 @@ use super::{
     case::{Case, ClientKind, Mark},
     cases,
     client::Client,
-    run::Report,
+    run::{Report, Row},
     verdict::{Compared, Verdict},
 };
 use crate::process::Ended;
@@ -152,15 +152,13 @@ fn cell(report: &Report, client: &Client, group: &str) -> String {
 
 fn differences(page: &mut String, report: &Report) {
     let _ = write!(page, "\n## Differences on purpose\n\nAs the newest client of each kind showed them.\n");
-    let mut seen: Vec<(&str, &str)> = Vec::new();
-    for row in report.rows.iter().rev() {
-        let Some(difference) = row.case.difference else { continue };
-        let key = (row.case.group, row.case.name);
-        if seen.contains(&key) || row.verdict != Verdict::Declared {
-            continue;
-        }
-        seen.push(key);
-        let _ = write!(page, "\n**{}, {}**: {}.\n\n", key.0, key.1, difference.why);
+    let kinds = [ClientKind::Kubectl, ClientKind::Helm, ClientKind::Python, ClientKind::Node];
+    for case in kinds.into_iter().flat_map(cases::of) {
+        let same =
+            |row: &&Row| (row.case.client, row.case.group, row.case.name) == (case.client, case.group, case.name);
+        let newest = report.rows.iter().filter(same).rfind(|row| row.verdict == Verdict::Declared);
+        let (Some(difference), Some(row)) = (case.difference, newest) else { continue };
+        let _ = write!(page, "\n**{}, {}**: {}.\n\n", case.group, case.name, difference.why);
         let _ = writeln!(page, "| command | past Teleport | through Teleport |\n|---|---|---|");
         for said in &row.said {
             let row = [&said.command, &said.direct, &said.through].map(|text| text.replace('|', "\\|"));

@@ -23,8 +23,8 @@ kubectl apply -f resting.yaml
 kubectl apply -f resting.yaml
 sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl apply -f -
 kubectl apply -f resting.yaml --dry-run=client
-kubectl apply -f resting.yaml --dry-run=server -o yaml
-kubectl apply -f resting.yaml -o json
+kubectl apply -f resting.yaml --dry-run=server -o jsonpath='{.spec}'
+kubectl apply -f resting.yaml -o jsonpath='{.metadata.annotations}{.spec}'
 kubectl apply view-last-applied deployment resting
 kubectl apply set-last-applied -f resting.yaml
 KUBE_EDITOR="sed -i s/replicas:.0/replicas:\ 1/" kubectl apply edit-last-applied deployment resting
@@ -47,8 +47,9 @@ kubectl apply --server-side -f resting.yaml
 sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 5/' resting.yaml | kubectl apply --server-side -f - --field-manager=mine
 - sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 6/' resting.yaml | kubectl apply --server-side -f - --field-manager=other
 sed 's/replicas: 0/replicas: 0\n  minReadySeconds: 6/' resting.yaml | kubectl apply --server-side -f - --field-manager=other --force-conflicts
-kubectl apply --server-side --dry-run=server -f resting.yaml -o yaml --show-managed-fields
-kubectl get deployment resting -o yaml --show-managed-fields
+# The order of managed fields depends on the second in which each of them was written.
+kubectl apply --server-side --dry-run=server -f resting.yaml -o jsonpath='{.metadata.managedFields[*].fieldsV1}' --show-managed-fields | tr ' ' '\n' | sort
+kubectl get deployment resting --show-managed-fields -o jsonpath='{range .metadata.managedFields[*]}{.manager} {.operation} {.fieldsV1}{"\n"}{end}' | sort
 kubectl apply -f resting.yaml 2>&1 | sed 's/Warning.*annotation/Warning/'
 kubectl delete -f resting.yaml
 "#,
@@ -93,7 +94,7 @@ kubectl patch configmap patched --type=merge -p '{"data": {"a": null, "e": "f"}}
 kubectl patch configmap patched --type=json -p '[{"op": "replace", "path": "/data/c", "value": "x"}]'
 kubectl patch configmap patched --type=json -p '[{"op": "replace", "path": "/data/c", "value": "x"}]'
 kubectl get configmap patched -o jsonpath='{.data}'
-kubectl patch deployment resting -p '{"spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "B"}]}]}}}}' -o yaml
+kubectl patch deployment resting -p '{"spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "B"}]}]}}}}' -o jsonpath='{.spec}'
 printf 'metadata: {labels: {from: file}}\n' >p.yaml; kubectl patch configmap patched --patch-file p.yaml
 kubectl patch deployment resting --subresource=scale --type=merge -p '{"spec": {"replicas": 0}}'
 kubectl patch configmap patched -p '{"data": {"z": "y"}}' --dry-run=server -o jsonpath='{.data}'

@@ -104,8 +104,9 @@ kubectl completion bash | sha256sum
         "proxy",
         "GETs through kubectl proxy",
         r#"
-proxied /version /api/v1/namespaces/$NS/pods/web "/api/v1/namespaces/$NS/configmaps?limit=500" /api/v1/nodes /api/v1/namespaces/$NS/pods/nope
+proxied /version /api/v1/namespaces/$NS/pods/web /apis/apps/v1/namespaces/$NS/deployments/app/scale /api/v1/nodes /api/v1/namespaces/$NS/pods/nope
 proxied /api/v1/namespaces/$NS/pods/done/log /apis /openapi/v3
+proxied /api/v1/namespaces/$NS/pods/web:$PORT/proxy/ /api/v1/namespaces/$NS/services/web/proxy/nope
 "#,
     ),
 ];

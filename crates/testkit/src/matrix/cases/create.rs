@@ -11,6 +11,9 @@ kubectl create configmap c1 --from-literal=a=b --from-literal=c=d
 printf 'x=1\ny=2\n' >c.env; kubectl create configmap c2 --from-env-file=c.env
 kubectl create configmap c3 --from-file=c.env
 head -c 100000 /dev/zero >c.bin; kubectl create configmap c4 --from-file=c.bin
+tr '\0' x </dev/zero | head -c 400000 >c.big; kubectl create configmap c7 --from-file=c.big
+kubectl get configmap c7 -o jsonpath='{.data}' | sha256sum
+kubectl get configmap c7 -o yaml | grep -v 'uid\|resourceVersion\|creationTimestamp\|time:\|namespace:' | sha256sum
 kubectl create secret generic s1 --from-literal=password=x
 kubectl create secret docker-registry s2 --docker-server=r.example.com --docker-username=u --docker-password=p
 kubectl create configmap c5 --from-literal=a=b -o yaml
@@ -19,7 +22,7 @@ kubectl create configmap c6 --from-literal=a=b --dry-run=server -o json
 kubectl get configmaps c1 c2 c3 c5 -o jsonpath='{.items[*].data}'
 - kubectl create configmap c1 --from-literal=a=b
 - kubectl create configmap 'Not A Name' --from-literal=a=b
-@ kubectl delete configmap c1 c2 c3 c4 c5
+@ kubectl delete configmap c1 c2 c3 c4 c5 c7
 @ kubectl delete secret s1 s2
 "#,
     ),

@@ -74,7 +74,7 @@ head -c 300000 /dev/zero | kubectl exec -i web -c main -- sha256sum
         "on a terminal",
         r#"
 terminal "kubectl exec -it web -c main -- echo hello"
-terminal "kubectl exec -it web -c main -- stty size"
+terminal "kubectl exec -it web -c main -- sh -c 'sleep 1; stty size'"
 terminal "kubectl exec -it web -c main -- sh -c 'tty >/dev/null && echo a terminal; exit 4'" || echo $?
 printf 'echo typed\nexit\n' | kubectl exec -it web -c main -- sh
 "#,

@@ -136,7 +136,7 @@ kubectl get deployments.v1.apps app
 - timeout 3 kubectl get pods web done -w -o wide
 - timeout 3 kubectl get pods --watch-only
 kubectl get configmap settings --request-timeout=20s -o name
-timeout 20 kubectl get --raw "/api/v1/namespaces/$NS/configmaps?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dsettings"
+timeout 20 kubectl get --raw "/api/v1/namespaces/$NS/configmaps?watch=true&resourceVersion=0&timeoutSeconds=2&fieldSelector=metadata.name%3Dsettings"
 "#,
     ),
     Case::read(
@@ -177,6 +177,10 @@ kubectl get --raw "/api/v1/namespaces/$NS/configmaps?limit=1" | sed 's/"continue
 kubectl get --raw "/api/v1/namespaces/$NS/pods?labelSelector=app%3Dweb&fieldSelector=status.phase%3DRunning"
 kubectl get --raw "/apis/apps/v1/namespaces/$NS/deployments/app/scale"
 kubectl get --raw "/api/v1/namespaces/$NS/pods/done/log?tailLines=2"
+kubectl get --raw /api/v1/namespaces/$NS/pods/web:$PORT/proxy/
+kubectl get --raw /api/v1/namespaces/$NS/services/http:web:80/proxy/index.html
+- kubectl get --raw /api/v1/namespaces/$NS/pods/web:$PORT/proxy/nope
+- kubectl get --raw /api/v1/namespaces/$NS/pods/web:1/proxy/
 - kubectl get --raw /api/v1/namespaces/$NS/pods/nope
 - kubectl get --raw /apis/apps/v1/namespaces/$NS/nosuchkinds
 - kubectl get --raw /apis/nope.example.com/v1/things

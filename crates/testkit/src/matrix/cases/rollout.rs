@@ -56,9 +56,9 @@ kubectl rollout undo deployment/rolling --to-revision=2 --dry-run=client -o name
 kubectl rollout pause deployment/rolling
 - kubectl rollout pause deployment/rolling
 kubectl set env deployment/rolling STEP=three
-kubectl rollout status deployment/rolling --watch=false
 kubectl rollout resume deployment/rolling
 kubectl rollout status deployment/rolling | tail -n 1
+kubectl rollout status deployment/rolling --watch=false
 kubectl rollout restart deployment/rolling
 kubectl rollout status deployment/rolling | tail -n 1
 kubectl get deployment rolling -o jsonpath='{.metadata.annotations.deployment\.kubernetes\.io/revision} {.status.readyReplicas}'
