@@ -129,8 +129,8 @@ const METHOD: &str = "
 - **CPU per request** is user and system time of the proxy's processes from `/proc/<pid>/stat`, from before the first
   request until the proxy rests again after the last, by the number of requests.
 - **Best of several.** Every case is run several times, the peers in turns, and the run that took least CPU time is kept
-  (for *direct* the one with the lowest median): others use this machine too, and what they take away only ever adds.
-  *others' CPU* is the share of the machine that they used during that run.
+  (where latency is the question, and for *direct*, the one with the lowest median): others use this machine too, and
+  what they take away only ever adds. *others' CPU* is the share of the machine that they used during that run.
 - **Closed loop**: each connection sends the next request when the one before is answered. **Open loop**: requests are
   due at set times, wait for a free connection when all are busy, and their latency counts from when they were due.
 - **Percentiles** come from a histogram whose buckets are at most 1.6 % wide.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Bench;
 use crate::{
     load::Plan,
-    measure::{Sample, best_of},
+    measure::{Best, Sample, best_of},
     peers::{Options, Ours, Peer},
     results::{Row, Section},
     upstream::{LIST, POD},
@@ -25,17 +25,17 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Section>> {
         Peer::of_ours(&ours, &ours.kubeconfig()?)?,
     ];
     let small = Plan::closed(POD, 32, bench.lasts);
-    let (closed, samples) = each(bench, &peers, "32 connections", &small).await?;
+    let (closed, samples) = each(bench, &peers, "32 connections", &small, Best::Cpu).await?;
     // kubectl proxy speaks no HTTP/2 without TLS.
     let tls: Vec<&Peer> = peers.iter().filter(|peer| peer.name != "kubectl proxy").collect();
     let http2 = Plan::closed(POD, 1, bench.lasts).over_http2(32);
     let cases: Vec<_> = tls.iter().map(|peer| (*peer, http2.clone())).collect();
-    let over_http2 = best_of(bench.rounds, &cases, bench.upstream.pid).await?;
-    let (one, _) = each(bench, &peers, "1 connection", &Plan::closed(POD, 1, bench.lasts / 2)).await?;
-    let (list, _) = each(bench, &peers, "4 connections", &Plan::closed(LIST, 4, bench.lasts)).await?;
+    let over_http2 = best_of(Best::Cpu, bench.rounds, &cases, bench.upstream.pid).await?;
+    let (one, _) = each(bench, &peers, "1 connection", &Plan::closed(POD, 1, bench.lasts / 2), Best::Median).await?;
+    let (list, _) = each(bench, &peers, "4 connections", &Plan::closed(LIST, 4, bench.lasts), Best::Cpu).await?;
     let slowest = samples.iter().map(|sample| sample.throughput).fold(f64::MAX, f64::min);
     let rate = (slowest * OPEN_SHARE / 100.0).round() * 100.0;
-    let (open, _) = each(bench, &peers, "32 connections", &small.at_rate(rate)).await?;
+    let (open, _) = each(bench, &peers, "32 connections", &small.at_rate(rate), Best::Median).await?;
     let mut small_rows = closed;
     small_rows.extend(tls.iter().zip(&over_http2).map(|(peer, sample)| row("HTTP/2, 32 streams", peer, sample)));
     Ok(vec![
@@ -53,9 +53,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Section>> {
 }
 
 /// Measures one plan with every peer.
-async fn each(bench: &Bench, peers: &[Peer], case: &str, plan: &Plan) -> Result<(Vec<Row>, Vec<Sample>)> {
+async fn each(bench: &Bench, peers: &[Peer], case: &str, plan: &Plan, best: Best) -> Result<(Vec<Row>, Vec<Sample>)> {
     let cases: Vec<_> = peers.iter().map(|peer| (peer, plan.clone())).collect();
-    let samples = best_of(bench.rounds, &cases, bench.upstream.pid).await?;
+    let samples = best_of(best, bench.rounds, &cases, bench.upstream.pid).await?;
     let rows = peers.iter().zip(&samples).map(|(peer, sample)| row(case, peer, sample)).collect();
     Ok((rows, samples))
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Bench;
 use crate::{
     load::Plan,
-    measure::best_of,
+    measure::{Best, best_of},
     peers::{Options, Ours, Peer},
     results::{Row, Section},
     upstream::POD,
@@ -31,7 +31,7 @@ async fn roles(bench: &Bench) -> Result<Section> {
     }
     let plan = Plan::closed(POD, 32, bench.lasts / 2);
     let cases: Vec<_> = daemons.iter().map(|(_, _, peer)| (peer, plan.clone())).collect();
-    let samples = best_of(bench.rounds, &cases, bench.upstream.pid).await?;
+    let samples = best_of(Best::Cpu, bench.rounds, &cases, bench.upstream.pid).await?;
     let rows = daemons.iter().zip(samples).map(|((case, _, peer), sample)| Row::new(case, peer.name, sample.figures()));
     let note = "small GET, 32 connections; the first of the roles allows it, each other one allows another namespace";
     Ok(Section { id: "roles", title: "Cost against roles", note: note.to_owned(), rows: rows.collect() })
@@ -43,7 +43,7 @@ async fn connections(bench: &Bench) -> Result<Section> {
     let plan = |connections| Plan::closed(POD, connections, bench.lasts);
     let cases: Vec<_> =
         peers.iter().flat_map(|peer| CONNECTIONS.map(|connections| (peer, plan(connections)))).collect();
-    let samples = best_of(bench.rounds.min(2), &cases, bench.upstream.pid).await?;
+    let samples = best_of(Best::Cpu, bench.rounds.min(2), &cases, bench.upstream.pid).await?;
     let rows = cases.iter().zip(samples).map(|((peer, plan), sample)| {
         Row::new(format!("{} connections", plan.connections), peer.name, sample.figures())
     });
