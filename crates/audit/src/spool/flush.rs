@@ -1,8 +1,9 @@
 //! The thread that brings the spool to the disk, grouped, and tends what waits for room.
 
 use std::{
-    fs::{self, File},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::{Arc, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -120,7 +121,7 @@ fn fill(path: &Path, bytes: u64) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|found| found.len() == bytes) {
         return Ok(());
     }
-    let mut file = File::create(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     let block = [0; 64 * 1024];
     let mut left = bytes;
     while left > 0 {
