@@ -60,6 +60,11 @@ static TWINS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     ]
 });
 
+/// kubectl 1.30.0 says this now and then, direct or not, when the first message comes before it has made its streams.
+static RACE_OF_1_30: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^.* websocket\.go:\d+\] Unknown stream id \d, discarding message\n").expect("a constant")
+});
+
 /// Lines whose columns move when an age or address in another line is longer.
 static HEADERS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\bAGE\b|\bAge\b|^[ -]+$|\bCLUSTER-IP\b|\bLAST SEEN\b|UPDATED").expect("a constant"));
@@ -68,6 +73,7 @@ static DASHES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"-{3,}").expect("a
 
 /// Returns the output with stand-ins; the width of columns goes only where a stand-in changed it.
 pub(super) fn normal(text: &str, place: Place, names: &Names) -> String {
+    let text = RACE_OF_1_30.replace_all(text, "");
     let text = text.replace(&names.namespace, "<namespace>").replace(&names.server, "https://<server>");
     let mut lines: Vec<String> = text.lines().map(|line| line_of(line, place)).collect();
     if text.ends_with('\n') {
@@ -114,6 +120,13 @@ mod tests {
         assert_eq!(at("pod/app-7c5ddbdf54-x2x2x created"), "pod/app-7c5ddbdf54-<suffix> created");
         assert_eq!(at("2026-11-24T22:00:00Z"), at("2026-11-24T23:10:00Z"));
         assert_ne!(at("configmap/a created"), at("configmap/b created"));
+    }
+
+    #[test]
+    fn what_kubectl_says_of_its_own_race_is_taken_out_and_nothing_else() {
+        let line = "E1125 00:01:02.123456   99 websocket.go:296] Unknown stream id 1, discarding message\n";
+        assert_eq!(normal(&format!("a\n{line}b\n"), Place::Shared, &names()), "a\nb\n");
+        assert_ne!(normal("E1125 websocket.go:296] Unknown\n", Place::Shared, &names()), "");
     }
 
     #[test]
