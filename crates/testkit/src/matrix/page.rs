@@ -96,7 +96,7 @@ pub fn page(report: &Report, command: &str) -> String {
 }
 
 fn introduction(page: &mut String, report: &Report, command: &str) {
-    let cases: usize = report.rows.len();
+    let cases = report.ran();
     let _ = write!(
         page,
         "# Compatibility

@@ -51,6 +51,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns how many cases ran.
+    pub fn ran(&self) -> usize {
+        self.rows.iter().filter(|row| !matches!(row.verdict, Verdict::Skipped(_))).count()
+    }
+
     /// Returns the rows whose difference nobody declared.
     pub fn failures(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| matches!(row.verdict, Verdict::Failed(_)))

@@ -37,7 +37,7 @@ kubectl get configmaps,services,deployments,cronjobs -l app.kubernetes.io/manage
 "#,
     ),
     look(
-        "upgrade --install, --atomic, --dry-run",
+        "upgrade --install, --dry-run, --keep-history",
         "other ways in",
         r#"
 helm upgrade --install other chart --set replicas=0
